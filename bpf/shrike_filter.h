@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause */
+/*
+ * What leaves the kernel: written by the agent before load, read by the BPF programs.
+ * Same conventions as shrike_event.h.
+ */
+#ifndef SHRIKE_FILTER_H
+#define SHRIKE_FILTER_H
+
+#define SHRIKE_PREFIX_MAX 256 /* bytes of a path prefix that the kernel compares */
+#define SHRIKE_NAME_MAX 32    /* bytes of a path component's name that the kernel compares, zero padded */
+
+/* What is done to a path: bits of the masks below. */
+enum shrike_access {
+	SHRIKE_A_OPEN_READ = 1 << 0,
+	SHRIKE_A_OPEN_WRITE = 1 << 1, /* O_WRONLY, O_RDWR, O_CREAT or O_TRUNC */
+	SHRIKE_A_OPEN_FAILED = 1 << 2,
+	SHRIKE_A_RENAME = 1 << 3,
+	SHRIKE_A_UNLINK = 1 << 4,
+	SHRIKE_A_LINK = 1 << 5,
+	SHRIKE_A_SYMLINK = 1 << 6,
+	SHRIKE_A_MKDIR = 1 << 7,
+	SHRIKE_A_RMDIR = 1 << 8,
+	SHRIKE_A_CHMOD = 1 << 9,
+	SHRIKE_A_CHOWN = 1 << 10,
+	SHRIKE_A_TRUNCATE = 1 << 11,
+	SHRIKE_A_SETXATTR = 1 << 12
+};
+
+/* LPM trie key: path prefix; `bits` = 8 * its length. The value is an access mask that already
+ * holds those of every shorter prefix of the same text. */
+struct shrike_prefix {
+	__u32 bits;
+	char text[SHRIKE_PREFIX_MAX];
+};
+
+/* Hash key: the name of one component, zero padded. */
+struct shrike_name {
+	char text[SHRIKE_NAME_MAX];
+};
+/* ... and its value: access masks for "any component has this name" and "the last one has". */
+struct shrike_name_access {
+	__u32 any;
+	__u32 last;
+};
+
+/* Becomes `const volatile struct shrike_filter filter` in the objects' read-only data. */
+struct shrike_filter {
+	__u64 kinds[2];        /* bit k: kind k leaves the kernel */
+	__u64 success_only[2]; /* bit k: only when the call succeeded */
+	__u32 any_path;        /* access mask: these leave whatever their path is */
+	__u32 prefix_access;   /* access mask: union over the trie; 0 skips the look-up */
+	__u32 name_access;     /* the same for names */
+	__u32 self_tgid;       /* the agent: its file and network events stay in the kernel */
+	__u64 budget_per_s;    /* events per second and cgroup for the sharded classes; 0: no limit */
+	__u64 budget_burst;
+	__u32 shards;          /* power of two */
+	__u32 pad;
+};
+
+#endif

@@ -1,0 +1,23 @@
+# Warnings are errors for both compilers; sanitizers and hardening flags in one place.
+add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
+                    -Woverloaded-virtual -Werror -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 reports false positives of these two in libstdc++ at -O2.
+  add_compile_options(-Wno-restrict -Wno-stringop-overflow)
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT SHRIKE_SANITIZE)
+  add_compile_options(-fstack-protector-strong -fstack-clash-protection -fcf-protection)
+  add_compile_definitions(_FORTIFY_SOURCE=2)
+  add_link_options(-Wl,-z,relro,-z,now)
+endif()
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+add_link_options(-pie)
+if(SHRIKE_SANITIZE)
+  add_compile_options(-fsanitize=${SHRIKE_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${SHRIKE_SANITIZE})
+endif()
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+endif()

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "common/base/result.h"
+
+namespace shrike {
+
+/// Lower-case hexadecimal of `bytes`.
+std::string hex(std::string_view bytes);
+/// The bytes that `text` spells in hexadecimal. Errors: odd length; a character that is no digit (its column).
+Result<std::string> unhex(std::string_view text);
+
+/// The bytes of `value`, least significant first, at `out`.
+template <class T>
+void store_le(void* out, T value) {
+  static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
+  std::memcpy(out, &value, sizeof value);
+}
+/// The value whose bytes, least significant first, are at `in`; the caller has checked that sizeof(T) are there.
+template <class T>
+T load_le(const void* in) {
+  T value;
+  std::memcpy(&value, in, sizeof value);
+  return value;
+}
+
+}  // namespace shrike

@@ -1,0 +1,39 @@
+#pragma once
+// What must leave the kernel: derived by scoring from the loaded rules, completed by the agent with what its
+// own state needs, applied by agent/probe. An over-approximation: it may let more through, never less.
+
+#include <bitset>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "common/wire/event.h"
+
+namespace shrike {
+
+/// What is done to a path; equal to enum shrike_access of bpf/shrike_filter.h.
+enum Access : uint32_t {
+  access_open_read = 1 << 0, access_open_write = 1 << 1, access_open_failed = 1 << 2, access_rename = 1 << 3,
+  access_unlink = 1 << 4, access_link = 1 << 5, access_symlink = 1 << 6, access_mkdir = 1 << 7,
+  access_rmdir = 1 << 8, access_chmod = 1 << 9, access_chown = 1 << 10, access_truncate = 1 << 11,
+  access_setxattr = 1 << 12,
+};
+inline constexpr uint32_t access_all = (1u << 13) - 1;
+
+struct FilterSpec {
+  std::bitset<event_kind_count> kinds;         ///< these leave the kernel at all
+  std::bitset<event_kind_count> success_only;  ///< of these, only calls that succeeded
+
+  struct Name {
+    uint32_t any = 0;   ///< Access bits: a component anywhere in the path has this name
+    uint32_t last = 0;  ///< Access bits: the last component has it
+  };
+  uint32_t any_path = 0;                     ///< Access bits that leave whatever the path
+  std::map<std::string, uint32_t> prefixes;  ///< absolute path prefix (by text, not by component) -> Access bits
+  std::map<std::string, Name> names;         ///< whole component name, at most 32 bytes -> Access bits
+
+  /// Adds everything `other` lets through.
+  void merge(const FilterSpec& other);
+};
+
+}  // namespace shrike

@@ -1,0 +1,60 @@
+#pragma once
+// The rule engine: rule files in, alerts out. Pure: no files, no clock, no kernel; the caller reads the files.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/wire/alert.h"
+#include "common/wire/event.h"
+#include "common/wire/filter.h"
+
+namespace shrike::scoring {
+
+/// One rule file's text and the name to use for it in errors.
+struct RuleFile {
+  std::string name;
+  std::string text;
+};
+
+/// What became of one rule.
+struct RuleStatus {
+  enum class State : uint8_t { loaded, disabled, unsupported, wrong };
+  State state = State::loaded;
+  std::string rule;
+  std::string file;
+  int line = 0;    ///< 1-based, 0 when it is about the whole file
+  int column = 0;
+  std::string reason;  ///< for unsupported and wrong; for loaded: a warning, or empty
+};
+
+class RuleSet {
+ public:
+  /// Compiles all files in their order, as one set. `statuses` (may be null) receives every rule's fate, also on error.
+  /// Errors: the first wrong item with file, line, column and what to do. A rule that needs a field, operator or event we
+  /// do not have is `unsupported`, not an error, only when its item says `skip-if-unknown-filter: true`.
+  static Result<RuleSet> compile(const std::vector<RuleFile>& files, std::vector<RuleStatus>* statuses);
+
+  RuleSet(RuleSet&&) noexcept;
+  RuleSet& operator=(RuleSet&&) noexcept;
+  ~RuleSet();
+
+  /// Appends an Alert for every rule that matches. No allocation when none does. Not thread-safe on one RuleSet.
+  void evaluate(const Event& event, std::vector<Alert>& alerts) const;
+  /// What these rules need to see.
+  [[nodiscard]] const FilterSpec& filter() const;
+  [[nodiscard]] size_t size() const;
+  /// SHA-256 over all that decides what fires.
+  [[nodiscard]] std::string digest() const;
+
+ private:
+  struct Impl;
+  explicit RuleSet(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// An Alert about `event` with process, ancestors and time filled; the caller adds rule, severity, message and fields.
+Alert alert_about(const Event& event);
+
+}  // namespace shrike::scoring
