@@ -1,0 +1,5 @@
+/* The smallest program: what fork+exec+exit is measured with. Linked statically. */
+int main(void)
+{
+	return 0;
+}
