@@ -67,13 +67,19 @@ struct BatchHeader {
   uint64_t sealed_time_ns = 0;
   uint64_t payload_bytes = 0;
   std::optional<Drop> drop;
+  /// The node's raw key, 32 bytes. Agents always fill it; who trusts a first key reads it, nobody else does. Empty
+  /// when absent.
+  std::string public_key;
 };
 
-/// A batch whose outer shape, header and signature have been checked; views point into the bytes it was opened from.
+/// A batch whose outer shape and header have been checked; views point into the bytes it was opened from.
 struct OpenBatch {
   BatchHeader header;
   Digest hash{};
-  std::string_view payload;  ///< compressed, as sent
+  Digest payload_hash{};          ///< SHA-256 of `payload`
+  std::string_view header_bytes;  ///< as sent
+  std::string_view payload;       ///< compressed, as sent
+  Signature signature{};
 };
 
 /// Collects encoded events of one lane and seals them.
@@ -101,8 +107,16 @@ std::string seal_empty(const BatchHeader& header, const PrivateKey& key, Digest&
 
 /// Parses header and checks bounds only, no key needed. Errors name the field.
 Result<OpenBatch> open_batch(std::string_view bytes);
-/// Checks the signature of a batch opened from `bytes`.
-bool verify_signature(std::string_view bytes, const OpenBatch& batch, const PublicKey& key);
+/// The same for a header alone, as a proof of one event carries it.
+Result<BatchHeader> open_header(std::string_view bytes);
+/// The hash of a batch from its header as sent and the SHA-256 of its payload as sent.
+Digest batch_hash(std::string_view header, const Digest& payload_hash);
+/// Whether `signature` is `key`'s over the batch with that hash.
+bool verify_signature(const Digest& hash, const Signature& signature, const PublicKey& key);
+/// Checks the signature of a batch.
+inline bool verify_signature(const OpenBatch& batch, const PublicKey& key) {
+  return verify_signature(batch.hash, batch.signature, key);
+}
 /// Decompresses, checks count and Merkle root, and returns the payload's events as byte strings in it.
 struct OpenPayload {
   std::string bytes;
