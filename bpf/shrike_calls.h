@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause */
+/*
+ * Which system calls there are, under which numbers, which kinds of event they make, and who handles them.
+ * Same conventions as shrike_event.h; needs shrike_event.h and shrike_filter.h before it.
+ *
+ * SHRIKE_CALLS: name, x86-64 number, i386 number (-1: none), first and last kind that needs it, the program (in any
+ * bpf/ file) that handles its exit, and the one that handles its entry ("none": not hooked).
+ * An entry program always runs when a kind of its call is wanted, except the ones named keep_*: they only keep
+ * user-memory arguments for the comparison, and run when SHRIKE_TOCTOU is wanted as well.
+ */
+#ifndef SHRIKE_CALLS_H
+#define SHRIKE_CALLS_H
+
+#define SHRIKE_CALLS(X)                                                                      \
+	/* process.bpf.c */                                                                  \
+	X(execve, 59, 11, EXEC_FAILED, EXEC_FAILED, exit_exec, keep_path)                    \
+	X(execveat, 322, 358, EXEC_FAILED, EXEC_FAILED, exit_exec, keep_path)                \
+	/* file.bpf.c */                                                                     \
+	X(open, 2, 5, OPEN, OPEN, exit_open, keep_path)                                      \
+	X(openat, 257, 295, OPEN, OPEN, exit_open, keep_path)                                \
+	X(openat2, 437, 437, OPEN, OPEN, exit_open, keep_path)                               \
+	X(creat, 85, 8, OPEN, OPEN, exit_open, keep_path)                                    \
+	X(rename, 82, 38, RENAME, RENAME, exit_paths, keep_paths)                            \
+	X(renameat, 264, 302, RENAME, RENAME, exit_paths, keep_paths)                        \
+	X(renameat2, 316, 353, RENAME, RENAME, exit_paths, keep_paths)                       \
+	X(link, 86, 9, LINK, LINK, exit_paths, keep_paths)                                   \
+	X(linkat, 265, 303, LINK, LINK, exit_paths, keep_paths)                              \
+	X(symlink, 88, 83, SYMLINK, SYMLINK, exit_paths, keep_paths)                         \
+	X(symlinkat, 266, 304, SYMLINK, SYMLINK, exit_paths, keep_paths)                     \
+	X(unlink, 87, 10, UNLINK, UNLINK, exit_path, keep_path)                              \
+	X(unlinkat, 263, 301, UNLINK, RMDIR, exit_path, keep_path)                           \
+	X(mkdir, 83, 39, MKDIR, MKDIR, exit_path, keep_path)                                 \
+	X(mkdirat, 258, 296, MKDIR, MKDIR, exit_path, keep_path)                             \
+	X(rmdir, 84, 40, RMDIR, RMDIR, exit_path, keep_path)                                 \
+	X(chmod, 90, 15, CHMOD, CHMOD, exit_path, keep_path)                                 \
+	X(fchmod, 91, 94, CHMOD, CHMOD, exit_fd, none)                                       \
+	X(fchmodat, 268, 306, CHMOD, CHMOD, exit_path, keep_path)                            \
+	X(fchmodat2, 452, 452, CHMOD, CHMOD, exit_path, keep_path)                           \
+	X(chown, 92, 212, CHOWN, CHOWN, exit_path, keep_path)                                \
+	X(lchown, 94, 198, CHOWN, CHOWN, exit_path, keep_path)                               \
+	X(fchown, 93, 207, CHOWN, CHOWN, exit_fd, none)                                      \
+	X(fchownat, 260, 298, CHOWN, CHOWN, exit_path, keep_path)                            \
+	X(chown16, -1, 182, CHOWN, CHOWN, exit_path, keep_path)                              \
+	X(lchown16, -1, 16, CHOWN, CHOWN, exit_path, keep_path)                              \
+	X(fchown16, -1, 95, CHOWN, CHOWN, exit_fd, none)                                     \
+	X(truncate, 76, 92, TRUNCATE, TRUNCATE, exit_path, keep_path)                        \
+	X(ftruncate, 77, 93, TRUNCATE, TRUNCATE, exit_fd, none)                              \
+	X(truncate64, -1, 193, TRUNCATE, TRUNCATE, exit_path, keep_path)                     \
+	X(ftruncate64, -1, 194, TRUNCATE, TRUNCATE, exit_fd, none)                           \
+	X(setxattr, 188, 226, SETXATTR, SETXATTR, exit_path, keep_path)                      \
+	X(lsetxattr, 189, 227, SETXATTR, SETXATTR, exit_path, keep_path)                     \
+	X(fsetxattr, 190, 228, SETXATTR, SETXATTR, exit_fd, none)                            \
+	X(setxattrat, 463, 463, SETXATTR, SETXATTR, exit_path, keep_path)                    \
+	X(mount, 165, 21, MOUNT, MOUNT, exit_mount, keep_paths)                              \
+	X(move_mount, 429, 429, MOUNT, MOUNT, exit_mount, keep_paths)                        \
+	X(open_tree, 428, 428, MOUNT, MOUNT, exit_mount, keep_path)                          \
+	X(open_tree_attr, 467, 467, MOUNT, MOUNT, exit_mount, keep_path)                     \
+	X(fsmount, 432, 432, MOUNT, MOUNT, exit_mount, none)                                 \
+	X(mount_setattr, 442, 442, MOUNT, MOUNT, exit_mount, keep_path)                      \
+	X(umount2, 166, 52, UMOUNT, UMOUNT, exit_mount, keep_path)                           \
+	X(umount, -1, 22, UMOUNT, UMOUNT, exit_mount, keep_path)                             \
+	X(pivot_root, 155, 217, PIVOT_ROOT, PIVOT_ROOT, exit_mount, keep_paths)              \
+	X(chroot, 161, 61, CHROOT, CHROOT, exit_mount, keep_path)
+
+/* The x32 ABI has numbers of its own from 512 on; every other one is the x86-64 number with the x32 bit. */
+#define SHRIKE_X32_CALLS(X) \
+	X(520, execve)      \
+	X(545, execveat)
+
+#define SHRIKE_CALL_NUMBERS 576 /* x86-64 and x32 */
+#define SHRIKE_CALL_NUMBERS32 512
+
+enum shrike_call {
+	SHRIKE_CALL_none = 0,
+#define X(name, nr64, nr32, first, last, on_exit, on_enter) SHRIKE_CALL_##name,
+	SHRIKE_CALLS(X)
+#undef X
+	SHRIKE_CALL_END
+};
+
+/* By system call number: the enum shrike_call, 0 where nothing needs it. */
+struct shrike_call_tables {
+	__u8 enter64[SHRIKE_CALL_NUMBERS];
+	__u8 exit64[SHRIKE_CALL_NUMBERS];
+	__u8 enter32[SHRIKE_CALL_NUMBERS32];
+	__u8 exit32[SHRIKE_CALL_NUMBERS32];
+};
+
+#ifndef __bpf__
+
+struct shrike_call_info {
+	const char *name;
+	int number64, number32;
+	int first, last; /* enum shrike_kind */
+	const char *on_exit, *on_enter;
+};
+
+/* By enum shrike_call; the first one is empty. */
+static const struct shrike_call_info shrike_call_infos[] = {
+	{"", -1, -1, 0, 0, "none", "none"},
+#define X(name, nr64, nr32, first, last, on_exit, on_enter) \
+	{#name, nr64, nr32, SHRIKE_##first, SHRIKE_##last, #on_exit, #on_enter},
+	SHRIKE_CALLS(X)
+#undef X
+};
+
+/* Is `wanted` (struct shrike_filter.kinds) in need of this call? */
+static inline int shrike_call_wanted(const struct shrike_call_info *info, const __u64 wanted[2])
+{
+	int kind;
+
+	for (kind = info->first; kind <= info->last; kind++)
+		if ((wanted[kind / 64] >> (kind % 64)) & 1)
+			return 1;
+	return 0;
+}
+
+/* Does its entry program have to run? */
+static inline int shrike_call_enters(const struct shrike_call_info *info, const __u64 wanted[2])
+{
+	const char *p = info->on_enter;
+
+	if (p[0] == 'n' && p[1] == 'o' && p[2] == 'n' && p[3] == 'e' && p[4] == 0)
+		return 0;
+	if (p[0] == 'k' && p[1] == 'e' && p[2] == 'e' && p[3] == 'p' && p[4] == '_' &&
+	    !((wanted[SHRIKE_TOCTOU / 64] >> (SHRIKE_TOCTOU % 64)) & 1))
+		return 0;
+	return shrike_call_wanted(info, wanted);
+}
+
+/* What the agent puts into the objects' read-only data as `calls`; `tables` comes zeroed. */
+static inline void shrike_fill_calls(const __u64 wanted[2], struct shrike_call_tables *tables)
+{
+	int call;
+	unsigned i;
+	static const struct {
+		int number, call;
+	} x32[] = {
+#define X(number, name) {number, SHRIKE_CALL_##name},
+		SHRIKE_X32_CALLS(X)
+#undef X
+	};
+
+	for (call = 1; call < SHRIKE_CALL_END; call++) {
+		const struct shrike_call_info *info = &shrike_call_infos[call];
+		const __u8 on_exit = (__u8)(shrike_call_wanted(info, wanted) ? call : 0);
+		const __u8 on_enter = (__u8)(shrike_call_enters(info, wanted) ? call : 0);
+
+		if (info->number64 >= 0) {
+			tables->exit64[info->number64] = on_exit;
+			tables->enter64[info->number64] = on_enter;
+		}
+		if (info->number32 >= 0) {
+			tables->exit32[info->number32] = on_exit;
+			tables->enter32[info->number32] = on_enter;
+		}
+		for (i = 0; i < sizeof(x32) / sizeof(x32[0]); i++)
+			if (x32[i].call == call) {
+				tables->exit64[x32[i].number] = on_exit;
+				tables->enter64[x32[i].number] = on_enter;
+			}
+	}
+}
+
+#endif /* !__bpf__ */
+#endif
