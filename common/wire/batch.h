@@ -1,8 +1,11 @@
 #pragma once
 // Sealing and opening batches: the hash chain that makes evidence provable.
 
+#include <array>
+#include <compare>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -86,7 +89,8 @@ struct OpenBatch {
 class BatchBuilder {
  public:
   explicit BatchBuilder(Lane lane);
-  /// Appends one encoded EventMessage; its hash becomes a leaf.
+  /// Appends one encoded EventMessage; its hash becomes a leaf. The caller seals before `batch_max_events` events or
+  /// `payload_max_bytes` are exceeded; the batch as sent must also stay under `batch_max_bytes`.
   void add(std::string_view event, uint64_t time_ns);
   [[nodiscard]] uint32_t count() const;
   [[nodiscard]] size_t payload_bytes() const;
@@ -97,9 +101,11 @@ class BatchBuilder {
  private:
   Lane lane_;
   std::string payload_;
+  std::string compressed_;
   std::vector<Digest> leaves_;
   uint64_t first_time_ns_ = 0;
   uint64_t last_time_ns_ = 0;
+  std::unique_ptr<void, void (*)(void*)> compressor_;  // zstd's context, kept: making one costs more than a batch
 };
 
 /// Seals a batch without events: a drop statement or a heartbeat.

@@ -39,10 +39,15 @@ struct Judgement {
 /// Judges `batch`, whose signature has been verified, and moves `head` to it when accepted.
 ///  head.seq == 0: any start is accepted, `unlinked` unless seq is 1 and previous is zeros.
 ///  same boot: seq == head.seq + 1 and previous == head.hash -> accepted (previous is not compared when the head's hash
-///    is unknown); a drop statement with first == head.seq + 1 -> accepted, head becomes its last and last_hash;
-///    a lower seq -> duplicate when history has the same hash or covers it, else forked; a higher one -> gap.
-///  another boot: seen before -> duplicate when history has the same hash, else rolled_back;
-///    never seen, seq 1: previous == head.hash -> accepted; previous of zeros -> accepted and `unlinked`; else forked;
+///    is unknown); a drop statement that begins at or before head.seq + 1 and ends after head.seq -> accepted, head
+///    becomes its last and last_hash (it may begin earlier: what arrived meanwhile was dropped by the agent before it
+///    knew; where it begins exactly there, its previous must fit too, unless zeros);
+///    a lower seq -> duplicate when history has the same hash (a drop statement: its last_hash, or zeros) or covers it,
+///    else forked; a higher one -> gap.
+///  another boot: seen before -> duplicate by the same test, else rolled_back;
+///    never seen, seq 1: previous == head.hash -> accepted; previous of zeros -> accepted and `unlinked`; previous of
+///    one of the 1024 batches before the head (the agent's host lost power before the last ones were on its disk) ->
+///    accepted and `unlinked`; else forked;
 ///    never seen, seq > 1 -> gap (a drop statement from 1 counts as seq 1).
 Judgement judge(const OpenBatch& batch, ChainHead& head, const ChainHistory& history);
 
