@@ -6,12 +6,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "agent/probe/merge.h"
 #include "common/base/result.h"
 #include "common/wire/filter.h"
 
@@ -63,9 +63,6 @@ struct Counters {
   };
   std::vector<Ring> rings;  ///< the reserved ring first
 };
-
-/// Called with each record; the bytes are gone when it returns.
-using RecordCallback = std::function<void(std::span<const std::byte> record)>;
 
 /// Not thread-safe, except that counters() may be called from another thread than poll().
 class KernelSource {
