@@ -14,6 +14,7 @@ namespace shrike::collector {
 namespace {
 
 constexpr size_t window_bytes = 1u << 20;
+constexpr size_t search_bytes = 4096;  // small against the window, which is read anew at each step out of it
 
 struct Head {
   uint32_t magic = 0;
@@ -50,6 +51,15 @@ void append_record(std::string& out, RecordKind kind, uint64_t received_ns, std:
   out.append(head, sizeof head).append(bytes);
 }
 
+std::optional<Record> whole_record(std::string_view whole, Position at) {
+  if (whole.size() < record_head_bytes) return {};
+  const Head head = read_head(whole);
+  if (!plausible(head) || whole.size() != record_head_bytes + head.size) return {};
+  const std::string_view body = whole.substr(record_head_bytes);
+  if (checksum_of(whole.substr(0, 24), body) != head.checksum) return {};
+  return Record{at, whole.size(), static_cast<RecordKind>(head.kind), head.received_ns, body, Damage::none};
+}
+
 std::string segment_path(const std::string& dir, uint64_t segment) {
   char name[32];
   std::snprintf(name, sizeof name, "/%012llu.seg", static_cast<unsigned long long>(segment));
@@ -81,7 +91,9 @@ Result<SegmentFile> SegmentFile::open(const std::string& path, uint64_t segment)
 }
 
 Result<std::string_view> SegmentFile::view(uint64_t offset, size_t size) {
-  if (offset < buffer_offset_ || offset + size > buffer_offset_ + buffer_.size()) {
+  const uint64_t end = buffer_offset_ + buffer_.size();
+  const bool held = offset >= buffer_offset_ && offset <= end && (offset + size <= end || at_end_);
+  if (!held) {
     buffer_.resize(std::max(size, window_bytes));
     buffer_offset_ = offset;
     size_t filled = 0;
@@ -90,12 +102,14 @@ Result<std::string_view> SegmentFile::view(uint64_t offset, size_t size) {
           ::pread(fd_.get(), buffer_.data() + filled, buffer_.size() - filled, static_cast<off_t>(offset + filled));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) {
+        const Error error = errno_error(path_);
         buffer_.clear();
-        return errno_error(path_);
+        return error;
       }
       if (n == 0) break;
       filled += static_cast<size_t>(n);
     }
+    at_end_ = filled < buffer_.size();
     buffer_.resize(filled);
   }
   const size_t begin = static_cast<size_t>(offset - buffer_offset_);
@@ -107,13 +121,7 @@ Result<std::optional<Record>> SegmentFile::record_at(uint64_t offset) {
   if (top.size() < record_head_bytes) return std::optional<Record>();
   const Head head = read_head(top);
   if (!plausible(head)) return std::optional<Record>();
-  const size_t size = record_head_bytes + static_cast<size_t>(head.size);
-  const std::string_view whole = TRY(view(offset, size));
-  if (whole.size() < size) return std::optional<Record>();
-  const std::string_view body = whole.substr(record_head_bytes);
-  if (checksum_of(whole.substr(0, 24), body) != head.checksum) return std::optional<Record>();
-  return std::optional<Record>(
-      Record{{segment_, offset}, size, static_cast<RecordKind>(head.kind), head.received_ns, body, Damage::none});
+  return whole_record(TRY(view(offset, record_head_bytes + static_cast<size_t>(head.size))), {segment_, offset});
 }
 
 Result<std::optional<Record>> SegmentFile::next() {
@@ -130,7 +138,7 @@ Result<std::optional<Record>> SegmentFile::damaged(uint64_t offset) {
   uint64_t good = offset + 1;
   bool found = false;
   for (;;) {
-    const std::string_view window = TRY(view(good, window_bytes));
+    const std::string_view window = TRY(view(good, search_bytes));
     if (window.size() < record_head_bytes) break;
     const char magic[4] = {'S', 'H', 'R', '1'};
     const size_t hit = window.find(std::string_view(magic, sizeof magic));

@@ -49,6 +49,9 @@ struct Record {
 /// Head and body of a record, as appended.
 void append_record(std::string& out, RecordKind kind, uint64_t received_ns, std::string_view bytes);
 
+/// The record that `whole` is, or nothing when head, size or checksum are not right.
+std::optional<Record> whole_record(std::string_view whole, Position at);
+
 /// <dir>/<id>.seg
 std::string segment_path(const std::string& dir, uint64_t segment);
 /// Ids of the segments in `dir`, ascending; other files are ignored. Errors: the folder cannot be read.
@@ -77,6 +80,7 @@ class SegmentFile {
   uint64_t offset_ = 0;
   std::string buffer_;
   uint64_t buffer_offset_ = 0;
+  bool at_end_ = false;  // the buffer ends where the file did
 };
 
 /// Reads all segments of a folder in order. Usable while nothing else runs and without the index.
