@@ -16,8 +16,8 @@ using RecordCallback = std::function<void(std::span<const std::byte> record)>;
 /// Several rings as one stream in order of kernel time.
 ///
 /// What it promises: a record that was complete before another one's program began comes out before it, whichever rings
-/// they are in. Each round looks at the clock first, then at all rings, and lets out only what is older than that look at
-/// the clock: whatever caused such a record was complete by then, and is found in the same round at the latest.
+/// they are in. Each round looks at the clock first, then at all rings, and lets out only what is older than that look
+/// at the clock: whatever caused such a record was complete by then, and is found in the same round at the latest.
 /// Younger records wait for the next round. A record still being written holds nothing up but the room behind it:
 /// nothing that depends on it can be there yet.
 class Merge {
