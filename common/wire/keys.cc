@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 
 #include "common/base/bytes.h"
 #include "common/base/file.h"
@@ -54,6 +55,41 @@ std::string base32(std::string_view bytes) {
   }
   if (count > 0) text += digits[bits << (5 - count) & 31];
   return text;
+}
+
+std::optional<std::string> unbase32(std::string_view text) {
+  std::string bytes;
+  uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    const bool letter = c >= 'A' && c <= 'Z';
+    if (!letter && (c < '2' || c > '7')) return std::nullopt;
+    bits = bits << 5 | static_cast<uint32_t>(letter ? c - 'A' : c - '2' + 26);
+    count += 5;
+    if (count < 8) continue;
+    count -= 8;
+    bytes += static_cast<char>(bits >> count & 0xff);
+    bits &= (1u << count) - 1;
+  }
+  return bytes;
+}
+
+/// The one line of a file that only its owner may read.
+Result<std::string> read_secret(const std::string& path) {
+  // Mode and content are those of one open file: a path looked at twice could be two files.
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (!fd.valid()) return errno_error(path);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return errno_error(path);
+  if (!S_ISREG(status.st_mode)) return Error{path + ": a private key must be a regular file"};
+  if ((status.st_mode & 077) != 0) return Error{path + ": readable by others than its owner; chmod 600 it"};
+  std::array<char, 128> text{};
+  const ssize_t n = ::read(fd.get(), text.data(), text.size());
+  if (n < 0) return errno_error(path);
+  std::string line(text.data(), static_cast<size_t>(n));
+  OPENSSL_cleanse(text.data(), text.size());
+  while (!line.empty() && (line.back() == '\n' || line.back() == ' ')) line.pop_back();
+  return line;
 }
 
 std::string nkey_spelling(std::string prefix, std::string_view key) {
@@ -108,26 +144,29 @@ PrivateKey PrivateKey::generate() {
 }
 
 Result<PrivateKey> PrivateKey::load(const std::string& path) {
-  // Mode and content are those of one open file: a path looked at twice could be two files.
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (!fd.valid()) return errno_error(path);
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) return errno_error(path);
-  if (!S_ISREG(status.st_mode)) return Error{path + ": a private key must be a regular file"};
-  if ((status.st_mode & 077) != 0) return Error{path + ": readable by others than its owner; chmod 600 it"};
-  std::array<char, 128> text{};
-  const ssize_t n = ::read(fd.get(), text.data(), text.size());
-  if (n < 0) return errno_error(path);
-  std::string_view digits(text.data(), static_cast<size_t>(n));
-  while (!digits.empty() && (digits.back() == '\n' || digits.back() == ' ')) digits.remove_suffix(1);
+  std::string digits = TRY(read_secret(path));
   auto raw = unhex(digits);
-  OPENSSL_cleanse(text.data(), text.size());
+  OPENSSL_cleanse(digits.data(), digits.size());
   PrivateKey key;
   if (!raw || raw->size() != key.seed_.size())
     return Error{path + ": not a private key (64 hexadecimal digits); restore it, or remove it to make a new one"};
   std::copy(raw->begin(), raw->end(), key.seed_.begin());
   OPENSSL_cleanse(raw->data(), raw->size());
   key.key_ = make_key(key.seed_);
+  return key;
+}
+
+Result<PrivateKey> PrivateKey::load_nkey(const std::string& path) {
+  std::string text = TRY(read_secret(path));
+  std::string bytes = unbase32(text).value_or("");
+  PrivateKey key;
+  if (bytes.size() == 2 + key.seed_.size() + 2) std::copy_n(bytes.begin() + 2, key.seed_.size(), key.seed_.begin());
+  key.key_ = make_key(key.seed_);
+  // Spelling it again checks prefix and checksum.
+  const bool same = key.nkey_seed() == text;
+  OPENSSL_cleanse(text.data(), text.size());
+  OPENSSL_cleanse(bytes.data(), bytes.size());
+  if (!same) return Error{path + ": not the seed of a NATS user (\"SU\" and 56 characters of base32)"};
   return key;
 }
 

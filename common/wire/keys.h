@@ -47,6 +47,8 @@ class PrivateKey {
   static Result<PrivateKey> load(const std::string& path);
   /// Loads, or generates and saves when there is none.
   static Result<PrivateKey> load_or_create(const std::string& path);
+  /// Reads NATS's spelling of a user seed ("SU...", 58 characters) from a file. Errors: as `load`; not such a seed.
+  static Result<PrivateKey> load_nkey(const std::string& path);
   /// Writes the seed as hexadecimal, mode 0600, so that a crash leaves the old or the new.
   [[nodiscard]] Result<void> save(const std::string& path) const;
   [[nodiscard]] PublicKey public_key() const;

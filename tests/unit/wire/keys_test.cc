@@ -100,5 +100,25 @@ TEST(Keys, NkeysAreSpeltAsNatsDoes) {
   EXPECT_EQ(key.public_key().nkey(), "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4");
 }
 
+TEST(Keys, NkeySeedFilesAreReadAndBrokenOnesRefused) {
+  const Folder folder;
+  const std::string path = folder.path + "/nkey.seed";
+  const std::string seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+  ASSERT_TRUE(write_file_atomic(path, seed + "\n", 0600));
+  const auto key = PrivateKey::load_nkey(path);
+  ASSERT_TRUE(key) << key.error().message;
+  EXPECT_EQ(key->nkey_seed(), seed);
+  for (size_t i = 0; i < seed.size(); ++i) {
+    std::string broken = seed;
+    broken[i] = broken[i] == 'A' ? 'B' : 'A';
+    ASSERT_TRUE(write_file_atomic(path, broken, 0600));
+    EXPECT_FALSE(PrivateKey::load_nkey(path)) << i;
+  }
+  for (const std::string& bad : {std::string(), seed.substr(1), seed + "A", std::string("SU"), std::string(58, '!')}) {
+    ASSERT_TRUE(write_file_atomic(path, bad, 0600));
+    EXPECT_THAT(PrivateKey::load_nkey(path).error().message, HasSubstr("seed of a NATS user"));
+  }
+}
+
 }  // namespace
 }  // namespace shrike
