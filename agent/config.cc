@@ -1,0 +1,223 @@
+#include "agent/config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <map>
+
+#include "common/base/file.h"
+#include "common/wire/subjects.h"
+
+#define TOML_ENABLE_FORMATTERS 0
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include <toml++/toml.h>
+#pragma GCC diagnostic pop
+
+namespace shrike::agent {
+namespace {
+
+constexpr size_t config_max_bytes = 1u << 20;
+
+Error at(const std::string& name, const toml::source_region& where, const std::string& what) {
+  return {name + ":" + std::to_string(where.begin.line) + ":" + std::to_string(where.begin.column) + ": " + what};
+}
+
+using Setter = std::function<Result<void>(const toml::node&)>;
+using Keys = std::map<std::string, Setter, std::less<>>;
+
+Setter text(std::string& to) {
+  return [&to](const toml::node& node) -> Result<void> {
+    const auto value = node.value_exact<std::string>();
+    if (!value) return Error{"must be a text in quotes"};
+    to = *value;
+    return {};
+  };
+}
+
+Setter path(std::string& to, const std::string& folder) {
+  return [&to, folder](const toml::node& node) -> Result<void> {
+    TRY_VOID(text(to)(node));
+    if (!to.empty() && to.front() != '/') to = folder + to;
+    return {};
+  };
+}
+
+template <class T>
+Setter number(T& to) {
+  return [&to](const toml::node& node) -> Result<void> {
+    const auto value = node.value_exact<int64_t>();
+    if (!value) return Error{"must be a whole number"};
+    if (*value < 0 || !std::in_range<T>(*value)) return Error{std::to_string(*value) + " is out of range"};
+    to = static_cast<T>(*value);
+    return {};
+  };
+}
+
+Result<std::vector<std::string>> texts(const toml::node& node) {
+  const auto* array = node.as_array();
+  if (array == nullptr) return Error{"must be a list of texts, such as [\"a\", \"b\"]"};
+  std::vector<std::string> out;
+  for (const auto& item : *array) {
+    const auto value = item.value_exact<std::string>();
+    if (!value) return Error{"must be a list of texts; item " + std::to_string(out.size() + 1) + " is none"};
+    out.push_back(*value);
+  }
+  return out;
+}
+
+Setter kinds(std::vector<EventKind>& to) {
+  return [&to](const toml::node& node) -> Result<void> {
+    to.clear();
+    for (const auto& name : TRY(texts(node))) {
+      const auto kind = kind_named(name);
+      if (!kind || *kind == EventKind::none) return Error{"\"" + name + "\" is no event kind (see shrike-agent(8))"};
+      to.push_back(*kind);
+    }
+    return {};
+  };
+}
+
+Setter paths(std::vector<std::string>& to, const std::string& folder) {
+  return [&to, folder](const toml::node& node) -> Result<void> {
+    to = TRY(texts(node));
+    for (auto& file : to)
+      if (!file.empty() && file.front() != '/') file = folder + file;
+    return {};
+  };
+}
+
+Keys keys_of(Config& config, const std::string& folder) {
+  return {
+      {"node", text(config.node)},
+      {"state_dir", path(config.state_dir, folder)},
+      {"nats.url", text(config.nats.url)},
+      {"nats.nkey_seed_file", path(config.nats.nkey_seed_file, folder)},
+      {"nats.ca_file", path(config.nats.ca_file, folder)},
+      {"collector.public_key_file", path(config.collector.public_key_file, folder)},
+      {"rules.files", paths(config.rules.files, folder)},
+      {"spool.max_bytes", number(config.spool.max_bytes)},
+      {"rings.reserved_bytes", number(config.rings.reserved_bytes)},
+      {"rings.shard_bytes", number(config.rings.shard_bytes)},
+      {"rings.shards", number(config.rings.shards)},
+      {"filter.kinds", kinds(config.filter.kinds)},
+      {"filter.budget_per_s", number(config.filter.budget_per_s)},
+      {"filter.budget_burst", number(config.filter.budget_burst)},
+      {"processes.max", number(config.processes.max)},
+      {"metrics.listen", text(config.metrics.listen)},
+      {"log.level", text(config.log.level)},
+  };
+}
+
+/// Applies a table's entries; `prefix` is the table's own name and a dot. `where` remembers each key's place.
+Result<void> apply(const toml::table& table, const std::string& prefix, const Keys& keys, const std::string& name,
+                   std::map<std::string, toml::source_region>& where) {
+  for (const auto& [key, node] : table) {
+    const std::string full = prefix + std::string(key.str());
+    const auto known = keys.find(full);
+    if (known != keys.end()) {
+      where[full] = node.source();
+      if (auto done = known->second(node); !done) return at(name, node.source(), full + ": " + done.error().message);
+      continue;
+    }
+    const auto below = keys.lower_bound(full + ".");
+    const bool is_section = prefix.empty() && below != keys.end() && below->first.starts_with(full + ".");
+    if (!is_section) return at(name, key.source(), "unknown key \"" + full + "\"");
+    if (!node.is_table()) return at(name, node.source(), "\"" + full + "\" must be a section: [" + full + "]");
+    TRY_VOID(apply(*node.as_table(), full + ".", keys, name, where));
+  }
+  return {};
+}
+
+Error wrong(const char* key, const std::string& what) { return {std::string(key) + ": " + what}; }
+
+Result<void> in_range(const char* key, uint64_t value, uint64_t low, uint64_t high) {
+  if (value >= low && value <= high) return {};
+  return wrong(
+      key, std::to_string(value) + " is out of range, must be " + std::to_string(low) + " to " + std::to_string(high));
+}
+
+bool has_nul(std::string_view value) { return value.find('\0') != std::string_view::npos; }
+
+}  // namespace
+
+Result<void> check_config(const Config& config) {
+  if (!config.node.empty())
+    if (auto good = check_node_id(config.node); !good) return wrong("node", good.error().message);
+  if (config.state_dir.empty() || has_nul(config.state_dir)) return wrong("state_dir", "must name a folder");
+  const std::string_view url = config.nats.url;
+  if (!url.starts_with("nats://") && !url.starts_with("tls://"))
+    return wrong("nats.url", "must begin with nats:// or tls://");
+  if (has_nul(url) || url.size() > 1024) return wrong("nats.url", "is no url");
+  for (const auto* file : {&config.nats.nkey_seed_file, &config.nats.ca_file, &config.collector.public_key_file})
+    if (has_nul(*file)) return Error{"a path must not hold a NUL character"};
+  if (config.collector.public_key_file.empty())
+    return wrong("collector.public_key_file", "must name the file with the collector's public key");
+  for (const auto& file : config.rules.files)
+    if (file.empty() || has_nul(file)) return wrong("rules.files", "holds an empty name");
+  TRY_VOID(in_range("spool.max_bytes", config.spool.max_bytes, 4u << 20, uint64_t{1} << 44));
+  TRY_VOID(in_range("rings.reserved_bytes", config.rings.reserved_bytes, 64u << 10, 256u << 20));
+  TRY_VOID(in_range("rings.shard_bytes", config.rings.shard_bytes, 64u << 10, 256u << 20));
+  TRY_VOID(in_range("rings.shards", config.rings.shards, 0, 64));
+  TRY_VOID(in_range("processes.max", config.processes.max, 256, 1u << 20));
+  if (config.filter.budget_burst != 0 && config.filter.budget_per_s == 0)
+    return wrong("filter.budget_burst", "has no meaning without filter.budget_per_s");
+  if (!config.metrics.listen.empty())
+    if (auto good = parse_listen(config.metrics.listen); !good) return wrong("metrics.listen", good.error().message);
+  static constexpr std::string_view levels[] = {"trace", "debug", "info", "warning", "error", "off"};
+  if (std::find(std::begin(levels), std::end(levels), config.log.level) == std::end(levels))
+    return wrong("log.level", "must be trace, debug, info, warning, error or off");
+  return {};
+}
+
+Result<Config> parse_config(std::string_view text_in, const std::string& name) {
+  const size_t slash = name.rfind('/');
+  const std::string folder = slash == std::string::npos ? "" : name.substr(0, slash + 1);
+  toml::table table;
+  try {
+    table = toml::parse(text_in, name);
+  } catch (const toml::parse_error& error) {
+    return at(name, error.source(), std::string(error.description()));
+  }
+  Config config;
+  std::map<std::string, toml::source_region> where;
+  TRY_VOID(apply(table, "", keys_of(config, folder), name, where));
+  if (auto good = check_config(config); !good) {
+    const std::string& what = good.error().message;
+    const auto place = where.find(what.substr(0, what.find(':')));
+    if (place == where.end()) return good.error().in(name);
+    return at(name, place->second, what);
+  }
+  return config;
+}
+
+Result<Config> load_config(const std::string& path_in) {
+  return parse_config(TRY(read_file(path_in, config_max_bytes)), path_in);
+}
+
+std::string node_of_host(std::string_view host) {
+  std::string out;
+  for (char c : host.substr(0, 63)) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    const bool good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    out += good ? c : '-';
+  }
+  return out.empty() ? "localhost" : out;
+}
+
+Result<Listen> parse_listen(std::string_view given) {
+  const Error shape{"\"" + std::string(given) + "\" must be a loopback address and a port, such as 127.0.0.1:9478"};
+  const size_t colon = given.rfind(':');
+  if (colon == std::string_view::npos) return shape;
+  std::string_view host = given.substr(0, colon);
+  const std::string_view port = given.substr(colon + 1);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (host != "127.0.0.1" && host != "::1" && host != "localhost") return shape;
+  Listen listen{std::string(host), 0};
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), listen.port);
+  if (error != std::errc() || end != port.data() + port.size() || listen.port == 0) return shape;
+  return listen;
+}
+
+}  // namespace shrike::agent

@@ -1,0 +1,73 @@
+#pragma once
+// agent.toml: text -> one struct -> one check. Nothing here opens what the configuration names.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/wire/event.h"
+
+namespace shrike::agent {
+
+/// What agent.toml can say; keys are those of ARCHITECTURE.md. Paths are as given, or below the file's own folder when
+/// they were relative.
+struct Config {
+  std::string node;  ///< empty: the host's name
+  std::string state_dir = "/var/lib/shrike-agent";
+  struct {
+    std::string url = "nats://127.0.0.1:4222";
+    std::string nkey_seed_file;  ///< empty: <state_dir>/nkey.seed
+    std::string ca_file;         ///< empty: the system's, when the url is tls://
+  } nats;
+  struct {
+    std::string public_key_file = "/etc/shrike/collector.pub";
+  } collector;
+  struct {
+    std::vector<std::string> files = {"/usr/share/shrike/rules/shrike_rules.yaml"};
+  } rules;
+  struct {
+    uint64_t max_bytes = 1u << 30;
+  } spool;
+  struct {
+    uint64_t reserved_bytes = 4u << 20;
+    uint64_t shard_bytes = 1u << 20;
+    uint32_t shards = 0;  ///< 0: as many as cores
+  } rings;
+  struct {
+    std::vector<EventKind> kinds;  ///< telemetry beyond what rules and the agent's own state need
+    uint64_t budget_per_s = 0;     ///< 0: none
+    uint64_t budget_burst = 0;     ///< 0: as much as budget_per_s
+  } filter;
+  struct {
+    uint32_t max = 16384;
+  } processes;
+  struct {
+    std::string listen = "127.0.0.1:9478";  ///< empty: off
+  } metrics;
+  struct {
+    std::string level = "info";
+  } log;
+};
+
+/// Parses and checks `text`; `name` is the file's, used in errors and to make relative paths absolute.
+/// Errors: not TOML; an unknown key; a value of the wrong type or out of range: "file:line:column: what to do".
+Result<Config> parse_config(std::string_view text, const std::string& name);
+/// The same of a file. Errors: also errno of reading it.
+Result<Config> load_config(const std::string& path);
+/// The checks of values alone: what parse_config does, and again needed after flags changed something.
+/// Errors: "key: what is wrong".
+Result<void> check_config(const Config& config);
+
+/// The host's name made a node id: lower case, what is not allowed replaced by '-', at most 63 characters.
+std::string node_of_host(std::string_view host);
+
+/// "127.0.0.1:9478" or "[::1]:9478", loopback only. Errors: anything else.
+struct Listen {
+  std::string host;
+  uint16_t port = 0;
+};
+Result<Listen> parse_listen(std::string_view text);
+
+}  // namespace shrike::agent

@@ -1,0 +1,100 @@
+// Status as Prometheus metrics. Rendered by prometheus-cpp from families made for the moment: the loop counts in its
+// own plain numbers, so that no event pays for a shared counter.
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <ctime>
+
+#include "agent/status.h"
+
+namespace shrike::agent {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+using Labels = std::vector<ClientMetric::Label>;
+
+class Families {
+ public:
+  MetricFamily& add(MetricType type, const char* name, const char* help) {
+    list_.push_back({std::string("shrike_agent_") + name, help, type, {}});
+    return list_.back();
+  }
+  static void put(MetricFamily& family, double value, Labels labels = {}) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    metric.counter.value = value;
+    metric.gauge.value = value;
+    family.metric.push_back(std::move(metric));
+  }
+  void one(MetricType type, const char* name, const char* help, double value) { put(add(type, name, help), value); }
+  [[nodiscard]] std::string text() const { return prometheus::TextSerializer().Serialize(list_); }
+
+ private:
+  std::vector<MetricFamily> list_;
+};
+
+constexpr const char* class_names[probe::event_class_count] = {"lifecycle", "privilege", "file", "network"};
+
+double number(uint64_t value) { return static_cast<double>(value); }
+
+void kernel_families(Families& out, const Status& s) {
+  auto& sent = out.add(MetricType::Counter, "kernel_events_total", "Records the kernel programs put into a ring");
+  for (size_t c = 0; c < probe::event_class_count; ++c)
+    Families::put(sent, number(s.kernel.events[c]), {{"class", class_names[c]}});
+  auto& runs = out.add(MetricType::Counter, "program_runs_total", "Runs of each eBPF program that did something");
+  for (const auto& program : s.kernel.programs) Families::put(runs, number(program.runs), {{"program", program.name}});
+  auto& used = out.add(MetricType::Gauge, "ring_used_bytes", "Bytes waiting in each ring");
+  for (size_t i = 0; i < s.kernel.rings.size(); ++i)
+    Families::put(used, number(s.kernel.rings[i].used_bytes), {{"ring", std::to_string(i)}});
+}
+
+void lane_families(Families& out, const Status& s) {
+  auto& sealed = out.add(MetricType::Counter, "sealed_batches_total", "Sequence number of the last sealed batch");
+  for (const auto& [name, lane] : s.lanes) Families::put(sealed, number(lane.sealed_seq), {{"lane", name}});
+  auto& acked = out.add(MetricType::Counter, "acked_batches_total", "Last sequence number the collector acknowledged");
+  for (const auto& [name, lane] : s.lanes) Families::put(acked, number(lane.acked_seq), {{"lane", name}});
+  auto& spool = out.add(MetricType::Gauge, "spool_bytes", "Bytes in the spool");
+  for (const auto& [name, lane] : s.lanes) Families::put(spool, number(lane.spool_bytes), {{"lane", name}});
+}
+
+}  // namespace
+
+std::string status_to_metrics(const Status& s) {
+  Families out;
+  auto& info = out.add(MetricType::Gauge, "info", "1, with the agent's version and node");
+  Families::put(info, 1, {{"version", s.version}, {"node", s.node}});
+  auto& events = out.add(MetricType::Counter, "events_total", "Events through the pipeline");
+  for (size_t kind = 0; kind < event_kind_count; ++kind)
+    if (s.counts.events[kind] != 0)
+      Families::put(events, number(s.counts.events[kind]),
+                    {{"kind", std::string(kind_name(static_cast<EventKind>(kind)))}});
+  out.one(MetricType::Counter, "alerts_total", "Alerts delivered", number(s.counts.alerts));
+  out.one(MetricType::Counter, "alerts_suppressed_total", "Repeated findings counted instead of delivered",
+          number(s.counts.suppressed));
+  auto& lost = out.add(MetricType::Counter, "lost_events_total", "Events lost, by cause and class");
+  for (const auto& [key, count] : s.losses)
+    Families::put(lost, number(count), {{"cause", key.first}, {"class", key.second}});
+  kernel_families(out, s);
+  lane_families(out, s);
+  out.one(MetricType::Gauge, "processes", "Processes in the table", number(s.table.processes));
+  out.one(MetricType::Gauge, "processes_live", "Processes in the table that have not exited", number(s.table.live));
+  out.one(MetricType::Counter, "processes_evicted_live_total", "Running processes dropped from a full table",
+          number(s.table.evicted_live));
+  out.one(MetricType::Gauge, "publisher_connected", "1 while there is a connection to NATS",
+          s.publisher.connected ? 1 : 0);
+  out.one(MetricType::Counter, "published_batches_total", "Batches NATS took", number(s.publisher.published));
+  out.one(MetricType::Counter, "rules_reloads_total", "Reloads of configuration and rules", number(s.reloads));
+  out.one(MetricType::Counter, "rules_reloads_failed_total", "Reloads that left the old set in force",
+          number(s.reloads_failed));
+  out.one(MetricType::Gauge, "rules", "Rules loaded", number(s.rules));
+  out.one(MetricType::Gauge, "resident_bytes", "Resident memory", number(s.rss_bytes));
+  out.one(MetricType::Gauge, "status_time_seconds", "When these figures were taken",
+          static_cast<double>(s.time_ns) / 1e9);
+  return out.text();
+}
+
+}  // namespace shrike::agent

@@ -1,0 +1,86 @@
+#include "agent/status.h"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "common/base/clock.h"
+#include "common/base/file.h"
+
+namespace shrike::agent {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr const char* class_names[probe::event_class_count] = {"lifecycle", "privilege", "file", "network"};
+
+ordered_json events_of(const Pipeline::Counts& counts) {
+  ordered_json out = ordered_json::object();
+  for (size_t kind = 0; kind < event_kind_count; ++kind)
+    if (counts.events[kind] != 0) out[std::string(kind_name(static_cast<EventKind>(kind)))] = counts.events[kind];
+  return out;
+}
+
+}  // namespace
+
+std::string status_to_json(const Status& s) {
+  ordered_json out;
+  out["version"] = s.version;
+  out["node"] = s.node;
+  out["public_key"] = s.public_key;
+  out["time"] = rfc3339(s.time_ns);
+  out["start_time"] = rfc3339(s.start_time_ns);
+  out["features"] = {{"bpf_lsm", s.features.bpf_lsm},     {"io_uring_ops", s.features.io_uring_ops},
+                     {"cgroup_v2", s.features.cgroup_v2}, {"signal_origin", s.features.signal_origin},
+                     {"tcp_state", s.features.tcp_state}, {"task_iterator", s.features.task_iterator},
+                     {"notes", s.features.notes}};
+  out["filter"] = {{"kinds", s.kinds}, {"prefixes", s.filter_prefixes}, {"names", s.filter_names}};
+  out["rules"] = {
+      {"loaded", s.rules}, {"digest", s.rules_digest}, {"reloads", s.reloads}, {"reloads_failed", s.reloads_failed}};
+  out["events"] = events_of(s.counts);
+  out["records"] = s.counts.records;
+  out["alerts"] = s.counts.alerts;
+  out["suppressed"] = s.counts.suppressed;
+  out["lost"] = ordered_json::array();
+  for (const auto& [key, count] : s.losses)
+    out["lost"].push_back({{"cause", key.first}, {"class", key.second}, {"count", count}});
+  out["sent"] = ordered_json::object();
+  for (size_t c = 0; c < probe::event_class_count; ++c) out["sent"][class_names[c]] = s.kernel.events[c];
+  out["programs"] = ordered_json::array();
+  for (const auto& program : s.kernel.programs)
+    out["programs"].push_back({{"name", program.name}, {"id", program.id}, {"runs", program.runs}});
+  out["rings"] = ordered_json::array();
+  for (const auto& ring : s.kernel.rings)
+    out["rings"].push_back({{"size_bytes", ring.size_bytes}, {"used_bytes", ring.used_bytes}});
+  out["processes"] = {{"known", s.table.processes},
+                      {"live", s.table.live},
+                      {"evicted_live", s.table.evicted_live},
+                      {"text_bytes", s.table.text_bytes},
+                      {"bound_bytes", s.table.bound_bytes}};
+  out["spool"] = ordered_json::object();
+  for (const auto& [name, lane] : s.lanes)
+    out["spool"][name] = {{"sealed_seq", lane.sealed_seq},
+                          {"acked_seq", lane.acked_seq},
+                          {"bytes", lane.spool_bytes},
+                          {"batches", lane.batches}};
+  out["publisher"] = {{"connected", s.publisher.connected},
+                      {"detail", s.publisher.detail},
+                      {"published", s.publisher.published},
+                      {"acknowledged", s.publisher.acknowledged},
+                      {"errors", s.publisher.errors}};
+  out["rss_bytes"] = s.rss_bytes;
+  return out.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+uint64_t resident_bytes() {
+  const auto text = read_file("/proc/self/statm", 4096);
+  if (!text) return 0;
+  const size_t blank = text->find(' ');
+  if (blank == std::string::npos) return 0;
+  uint64_t pages = 0;
+  std::from_chars(text->data() + blank + 1, text->data() + text->size(), pages);
+  return pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace shrike::agent

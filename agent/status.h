@@ -1,0 +1,81 @@
+#pragma once
+// What the agent says about itself: taken by the loop once a second, read by the threads that serve it.
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "agent/pipeline.h"
+#include "agent/probe/kernel_source.h"
+
+namespace shrike::agent {
+
+/// One moment of the agent.
+struct Status {
+  std::string version;
+  std::string node;
+  std::string public_key;
+  uint64_t start_time_ns = 0;  ///< wall clock
+  uint64_t time_ns = 0;
+  probe::Features features;
+  std::vector<std::string> kinds;  ///< what leaves the kernel
+  size_t filter_prefixes = 0;
+  size_t filter_names = 0;
+  size_t rules = 0;
+  std::string rules_digest;
+  uint64_t reloads = 0;
+  uint64_t reloads_failed = 0;
+  Pipeline::Counts counts;
+  probe::Counters kernel;
+  std::map<std::pair<std::string, std::string>, uint64_t>
+      losses;  ///< (cause, class) -> events, as the header signs them
+  struct Table {
+    size_t processes = 0;
+    size_t live = 0;
+    uint64_t evicted_live = 0;
+    size_t text_bytes = 0;
+    size_t bound_bytes = 0;
+  } table;
+  struct LaneStatus {
+    uint64_t sealed_seq = 0;
+    uint64_t acked_seq = 0;
+    uint64_t spool_bytes = 0;
+    uint64_t batches = 0;
+  };
+  std::map<std::string, LaneStatus> lanes;
+  struct Publisher {
+    bool connected = false;
+    std::string detail;
+    uint64_t published = 0;
+    uint64_t acknowledged = 0;
+    uint64_t errors = 0;
+  } publisher;
+  uint64_t rss_bytes = 0;
+};
+
+/// One JSON object: the answer of /status.
+std::string status_to_json(const Status& status);
+/// Prometheus text: the answer of /metrics.
+std::string status_to_metrics(const Status& status);
+/// Resident memory of this process. 0 when /proc/self/statm cannot be read.
+uint64_t resident_bytes();
+
+/// The last status, handed from the loop to the threads that serve it.
+class StatusBoard {
+ public:
+  void post(Status status) {
+    const std::lock_guard lock(mutex_);
+    status_ = std::move(status);
+  }
+  [[nodiscard]] Status read() const {
+    const std::lock_guard lock(mutex_);
+    return status_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Status status_;
+};
+
+}  // namespace shrike::agent
