@@ -50,6 +50,7 @@ inline constexpr size_t event_class_count = 4;
 struct Counters {
   std::array<uint64_t, event_class_count> events{};  ///< records put into a ring
   std::array<std::array<uint64_t, loss_count>, event_class_count> lost{};
+  uint64_t self = 0;         ///< our own file and network events, which stay in the kernel
   uint64_t ring_damage = 0;  ///< ring headers that made no sense; never seen, but not believed either
   struct Program {
     std::string name;
