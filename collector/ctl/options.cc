@@ -1,0 +1,208 @@
+#include "collector/ctl/options.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <sstream>
+
+#include "collector/ctl/times.h"
+#include "common/base/clock.h"
+#include "common/wire/alert.h"
+#include "common/wire/batch.h"
+#include "common/wire/event.h"
+#include "common/wire/subjects.h"
+
+#ifndef SHRIKE_VERSION
+#define SHRIKE_VERSION "0.0.0"
+#endif
+
+namespace shrike::ctl {
+namespace {
+
+// CLI11 asks a check for a sentence: empty means good.
+template <class T>
+std::string complaint(const Result<T>& result) {
+  return result.ok() ? std::string() : result.error().message;
+}
+std::string check_moment(const std::string& text) { return complaint(parse_moment(text, wall_now_ns())); }
+std::string check_node(const std::string& text) { return complaint(check_node_id(text)); }
+std::string check_kind(const std::string& text) {
+  return kind_named(text) ? std::string() : "'" + text + "' is no kind of event (exec, open, connect, ...)";
+}
+std::string check_lane(const std::string& text) {
+  return lane_named(text) ? std::string() : "'" + text + "' is no lane: alerts or telemetry";
+}
+std::string check_severity(const std::string& text) {
+  return severity_named(text) ? std::string() : "'" + text + "' is no severity: critical, high, medium, low or info";
+}
+std::string check_format(const std::string& text) {
+  if (text == "text" || text == "json") return {};
+  for (const char* later : {"falco", "ocsf", "ecs", "cef"}) {
+    if (text == later) return "the format " + text + " is not in this release, only text and json are";
+  }
+  return "'" + text + "' is no format: text or json";
+}
+
+void add_time_range(CLI::App& app, std::string& since, std::string* until) {
+  app.add_option("--since", since, "From this time on: RFC 3339, or a duration back from now (10m)")
+      ->type_name("TIME")
+      ->check(check_moment);
+  if (until == nullptr) return;
+  app.add_option("--until", *until, "Up to this time")->type_name("TIME")->check(check_moment);
+}
+
+void add_node(CLI::App& app, std::string& node) {
+  app.add_option("--node", node, "Only this node")->type_name("NODE")->check(check_node);
+}
+
+void add_tail(CLI::App& root, TailOptions& o) {
+  CLI::App* app = root.add_subcommand("tail", "Print alerts as they come, until Ctrl-C");
+  add_time_range(*app, o.since, nullptr);
+  app->add_option("--severity", o.severity, "Only this severity and above: critical, high, medium, low, info")
+      ->type_name("SEVERITY")
+      ->check(check_severity);
+  add_node(*app, o.node);
+  app->add_option("--rule", o.rule, "Only alerts of this rule")->type_name("RULE");
+  app->add_option_function<std::string>(
+         "--format", [&o](const std::string& text) { o.format = text == "json" ? Format::json : Format::text; },
+         "text or json")
+      ->type_name("FORMAT")
+      ->check(check_format);
+  app->add_flag_callback("--json", [&o] { o.format = Format::json; }, "The same as --format json");
+  app->add_flag("--verdicts", o.verdicts, "Print the verifier's verdict on each batch instead of alerts");
+  app->add_flag("--follow,!--no-follow", o.follow, "Go on with what comes (default); --no-follow ends after what is stored");
+}
+
+void add_query(CLI::App& root, QueryOptions& o) {
+  CLI::App* app = root.add_subcommand("query", "Print stored events, alerts or verdicts; export a proof");
+  app->add_option("what", o.what, "events (default), alerts or verdicts")
+      ->check(CLI::IsMember({"events", "alerts", "verdicts"}));
+  add_node(*app, o.node);
+  app->add_option("--lane", o.lane, "Events of this lane: alerts or telemetry")->type_name("LANE")->check(check_lane);
+  add_time_range(*app, o.since, &o.until);
+  app->add_option("--kind", o.kind, "Events of this kind: exec, open, connect, ...")->type_name("KIND")->check(check_kind);
+  app->add_option("--pid", o.pid, "Events of this process")->type_name("PID");
+  app->add_option("--severity", o.severity, "Alerts of this severity and above")->type_name("SEVERITY")->check(check_severity);
+  app->add_option("--rule", o.rule, "Alerts of this rule")->type_name("RULE");
+  app->add_option("--limit", o.limit, "At most so many lines, 0 for all")->type_name("N")->capture_default_str();
+  app->add_flag("--json", o.json, "One JSON object a line");
+  CLI::Option* proof =
+      app->add_flag("--proof", o.proof, "Export one event with its proof, for `shrike verify --file`");
+  CLI::Option* seq = app->add_option("--seq", o.seq, "Proof: the batch, as in an alert's evidence")->type_name("SEQ");
+  CLI::Option* index =
+      app->add_option("--index", o.index, "Proof: the event in the batch, from 0")->type_name("INDEX");
+  CLI::Option* boot =
+      app->add_option("--boot", o.boot, "Proof: the node's boot id, when not the newest")->type_name("HEX");
+  for (CLI::Option* option : {seq, index, boot}) option->needs(proof);
+  app->callback([&o, seq] {
+    if (o.proof && (o.node.empty() || o.lane.empty() || seq->count() == 0)) {
+      throw CLI::ValidationError("--proof", "needs --node, --lane and --seq (see an alert's evidence)");
+    }
+  });
+}
+
+void add_verify(CLI::App& root, VerifyOptions& o) {
+  CLI::App* app = root.add_subcommand(
+      "verify", "Prove or refute evidence: the collector's, a state directory's or an exported proof's");
+  add_node(*app, o.node);
+  add_time_range(*app, o.since, nullptr);
+  CLI::Option* state = app->add_option("--state", o.state, "A kept state directory, with nothing running")->type_name("DIR");
+  app->add_option("--file", o.file, "A proof made by `shrike query --proof`")->type_name("FILE")->excludes(state);
+  app->add_option("--keys", o.keys, "The nodes' keys from this file (node = \"hex key\") instead of the collector's")
+      ->type_name("FILE");
+  app->add_flag("--json", o.json, "Print the result as one JSON object");
+  app->callback([&o] {
+    if (!o.file.empty() && (!o.node.empty() || !o.since.empty())) {
+      throw CLI::ValidationError("--file", "excludes --node and --since: a proof is about one event");
+    }
+  });
+}
+
+void add_demo(CLI::App& root, DemoOptions& o) {
+  CLI::App* app = root.add_subcommand("demo", "Run everything on this host: nats-server, collector and agent (root)");
+  app->add_option_function<std::string>(
+         "--for", [&o](const std::string& text) { o.duration = parse_duration(text).value(); },
+         "End after this time; without it, at Ctrl-C")
+      ->type_name("DURATION")
+      ->check([](const std::string& text) {
+        const auto duration = parse_duration(text);
+        return duration.ok() && duration->count() == 0 ? std::string("must be longer than nothing") : complaint(duration);
+      });
+  app->add_flag("--json", o.json, "Alerts as JSON lines; the summary as JSON on standard error");
+  app->add_option("--state", o.state, "Keep keys, evidence and logs in this directory")->type_name("DIR");
+  app->add_option("--rules", o.rules, "Use these rule files instead of the default ones")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  app->add_option("--metrics", o.metrics, "Serve the agent's metrics here")->type_name("ADDRESS:PORT");
+  app->add_flag("--verbose,-v", o.verbose, "Say what is started and where it logs");
+}
+
+void add_rules(CLI::App& root, RulesCheckOptions& o) {
+  CLI::App* rules = root.add_subcommand("rules", "Work with rule files");
+  rules->require_subcommand(1);
+  CLI::App* check = rules->add_subcommand("check", "Say of each rule whether it loads, and why not");
+  check->add_flag("--json", o.json, "One JSON object a rule");
+  check->add_option("files", o.files, "Rule files, in the order they are loaded")->type_name("FILE")->required();
+}
+
+}  // namespace
+
+std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments) {
+  Invocation result;
+  TailOptions tail;
+  QueryOptions query;
+  NodesOptions nodes;
+  StatusOptions status;
+  VerifyOptions verify;
+  DemoOptions demo;
+  RulesCheckOptions rules;
+
+  CLI::App app("Watch a fleet with Shrike: alerts, events and the proof of them.", "shrike");
+  app.set_version_flag("--version", std::string("shrike " SHRIKE_VERSION));
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.get_formatter()->column_width(32);
+  app.add_option("--api", result.api.address, "The collector's operator API (default 127.0.0.1:9477)")
+      ->type_name("ADDRESS:PORT")
+      ->envname("SHRIKE_API");
+  app.add_option("--token-file", result.api.token_file, "File with the API's token")
+      ->type_name("FILE")
+      ->envname("SHRIKE_TOKEN_FILE");
+  app.add_option("--config", result.api.config, "Configuration file (default /etc/shrike/shrike.toml)")->type_name("FILE");
+  app.add_option_function<std::string>(
+         "--color",
+         [&result](const std::string& text) {
+           result.colour = text == "always" ? Colour::always : text == "never" ? Colour::never : Colour::automatic;
+         },
+         "auto, always or never")
+      ->type_name("WHEN")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
+  app.footer("Exit codes: 0 done (verify: proven), 1 failed (verify: refuted), 2 wrong use (verify: could not tell).\n"
+             "See shrike(1).");
+
+  add_tail(app, tail);
+  add_query(app, query);
+  app.add_subcommand("nodes", "List the nodes, their state and what they lost")->add_flag("--json", nodes.json, "One JSON array");
+  add_verify(app, verify);
+  app.add_subcommand("status", "Say how the collector does")->add_flag("--json", status.json, "One JSON object");
+  add_demo(app, demo);
+  add_rules(app, rules);
+
+  try {
+    std::reverse(arguments.begin(), arguments.end());
+    app.parse(arguments);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out, err;
+    const int code = app.exit(error, out, err);
+    return code == 0 ? Stop{exit_ok, out.str()} : Stop{exit_usage, "shrike: " + err.str()};
+  }
+  if (app.got_subcommand("tail")) result.command = tail;
+  if (app.got_subcommand("query")) result.command = query;
+  if (app.got_subcommand("nodes")) result.command = nodes;
+  if (app.got_subcommand("verify")) result.command = verify;
+  if (app.got_subcommand("status")) result.command = status;
+  if (app.got_subcommand("demo")) result.command = demo;
+  if (app.got_subcommand("rules")) result.command = rules;
+  return result;
+}
+
+}  // namespace shrike::ctl

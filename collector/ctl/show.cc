@@ -1,0 +1,112 @@
+#include "collector/ctl/show.h"
+
+#include <cstdio>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "collector/ctl/output.h"
+#include "collector/ctl/times.h"
+#include "common/base/clock.h"
+#include "common/wire/alert.h"
+#include "common/wire/text.h"
+
+namespace shrike::ctl {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Result<Json> object(std::string_view line, const char* what) {
+  Json json = Json::parse(line, nullptr, false);
+  if (!json.is_object()) return Error{std::string(what) + ": not a JSON object: " + printable(line.substr(0, 80))};
+  return json;
+}
+
+std::string text(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found == json.end()) return {};
+  return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+uint64_t number(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found != json.end() && found->is_number_unsigned() ? found->get<uint64_t>() : 0;
+}
+
+std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+void mix(size_t& key, std::string_view part) {
+  key ^= std::hash<std::string_view>{}(part) + 0x9e3779b97f4a7c15ull + (key << 6) + (key >> 2);
+}
+
+std::string painted(std::string_view what, const char* paint, bool colour) {
+  return colour ? paint + std::string(what) + "\033[0m" : std::string(what);
+}
+
+/// A JSON value as one word or quoted text, as shell users expect of key=value.
+std::string word(const Json& value) {
+  std::string out = value.is_string() ? printable(value.get<std::string>()) : printable(dump(value));
+  if (value.is_string() && (out.empty() || out.find_first_of(" =\"") != std::string::npos)) out = "\"" + out + "\"";
+  return out;
+}
+
+/// key=value of everything in an object, inner objects as outer.inner.
+void append_pairs(const Json& json, const std::string& prefix, std::string& out) {
+  for (const auto& [key, value] : json.items()) {
+    if (value.is_object()) {
+      append_pairs(value, prefix + printable(key) + ".", out);
+    } else {
+      out += " " + prefix + printable(key) + "=" + word(value);
+    }
+  }
+}
+
+}  // namespace
+
+Result<Identity> identity_of(std::string_view line) {
+  const Json json = TRY(object(line, "line"));
+  size_t key = 0;
+  for (const char* name : {"time", "node", "boot", "lane", "seq", "verdict", "uid", "rule"}) mix(key, text(json, name));
+  if (const auto evidence = json.find("evidence"); evidence != json.end()) mix(key, dump(*evidence));
+  Identity out{key, 0};
+  out.time_ns = rfc3339_ns(text(json, "time")).value_or(0);
+  return out;
+}
+
+Result<std::string> alert_as_json(std::string_view line, uint64_t now_ns) {
+  Json json = TRY(object(line, "alert"));
+  const auto time = rfc3339_ns(text(json, "time"));
+  if (!time) return Error{"alert: its time is no time: " + printable(text(json, "time"))};
+  json["latency_us"] = static_cast<int64_t>(now_ns - *time) / 1000;
+  return dump(json);
+}
+
+Result<std::string> alert_as_text(std::string_view line, bool colour) {
+  const Alert alert = TRY(alert_from_json(line));
+  return alert_to_text(alert, colour);
+}
+
+Result<std::string> verdict_as_text(std::string_view line, bool colour) {
+  const Json json = TRY(object(line, "verdict"));
+  const std::string verdict = text(json, "verdict");
+  const bool good = verdict == "accepted" || verdict == "duplicate";
+  std::string padded = printable(verdict);
+  padded.resize(std::max<size_t>(padded.size(), 11), ' ');
+  std::string out = printable(text(json, "time")) + " " + painted(padded, good ? "\033[32m" : "\033[1;31m", colour) +
+                    " " + printable(text(json, "node")) + "/" + printable(text(json, "lane")) + " " +
+                    std::to_string(number(json, "seq")) + " (" + std::to_string(number(json, "events")) + " events)";
+  if (const std::string reason = text(json, "reason"); !reason.empty()) out += ": " + printable(reason);
+  return out;
+}
+
+Result<std::string> event_as_text(std::string_view line, bool colour) {
+  Json json = TRY(object(line, "event"));
+  std::string kind = printable(text(json, "kind"));
+  kind.resize(std::max<size_t>(kind.size(), 11), ' ');
+  std::string out = printable(text(json, "time")) + " " + printable(text(json, "node")) + " " +
+                    painted(kind, "\033[36m", colour);
+  for (const char* shown : {"time", "node", "kind"}) json.erase(shown);
+  append_pairs(json, "", out);
+  return out;
+}
+
+}  // namespace shrike::ctl
