@@ -1,0 +1,146 @@
+#include "agent/daemon.h"
+
+#include <netdb.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "agent/daemon_impl.h"
+#include "agent/privileges.h"
+#include "common/base/clock.h"
+
+namespace shrike::agent {
+namespace {
+
+Result<Fd> signal_fd() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
+  sigset_t blocked = set;
+  sigaddset(&blocked, SIGPIPE);
+  if (::pthread_sigmask(SIG_BLOCK, &blocked, nullptr) != 0) return errno_error("pthread_sigmask");
+  Fd fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd.valid()) return errno_error("signalfd");
+  return fd;
+}
+
+/// Name service modules are loaded on first use, which needs more system calls than what comes after.
+void load_name_service() {
+  addrinfo* found = nullptr;
+  if (::getaddrinfo("localhost", nullptr, nullptr, &found) == 0) ::freeaddrinfo(found);
+}
+
+}  // namespace
+
+SelfWatch::Self self_of(const probe::KernelSource& source) {
+  const auto ids = source.ids();
+  SelfWatch::Self self;
+  self.pid = static_cast<uint32_t>(::getpid());
+  self.parent_pid = static_cast<uint32_t>(::getppid());
+  self.programs.insert(ids.programs.begin(), ids.programs.end());
+  self.maps.insert(ids.maps.begin(), ids.maps.end());
+  self.links.insert(ids.links.begin(), ids.links.end());
+  return self;
+}
+
+void log_rules(const LoadedRules& loaded) {
+  for (const auto& status : loaded.statuses)
+    if (status.state != scoring::RuleStatus::State::loaded && status.state != scoring::RuleStatus::State::disabled)
+      spdlog::warn("rule \"{}\" is not loaded: {}:{}:{}: {}", status.rule, status.file, status.line, status.column,
+                   status.reason);
+}
+
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+}
+
+Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Daemon::Daemon(Daemon&&) noexcept = default;
+Daemon& Daemon::operator=(Daemon&&) noexcept = default;
+Daemon::~Daemon() = default;
+
+Result<Daemon> Daemon::start(DaemonOptions options) {
+  auto impl = std::make_unique<Impl>();
+  impl->options = std::move(options);
+  TRY_VOID(impl->set_up());
+  return Daemon(std::move(impl));
+}
+
+Result<void> Daemon::Impl::set_up() {
+  const Config& config = options.config;
+  TRY_VOID(forbid_dumps());
+  signals = TRY(signal_fd());
+  load_name_service();
+
+  auto loaded = TRY(load_rules(config.rules.files, host_name()));
+  log_rules(loaded);
+  Identity identity = TRY(load_identity(config));
+  node = identity.node;
+  public_key = identity.key.public_key().to_hex();
+  shipping = TRY(Shipping::open(config, std::move(identity), options.version));
+  TRY_VOID(open_kernel(std::move(loaded)));
+
+  // From here on nothing is needed that an intruder could use. Before the first thread: capabilities are a thread's.
+  TRY_VOID(drop_capabilities());
+  TRY_VOID(install_system_call_filter());
+
+  TRY_VOID(shipping->start_publishing());
+  if (!config.metrics.listen.empty()) {
+    const Listen listen = TRY(parse_listen(config.metrics.listen));
+    server = TRY(StatusServer::start(listen, board));
+  }
+  return {};
+}
+
+Result<void> Daemon::Impl::open_kernel(LoadedRules loaded) {
+  const Config& config = options.config;
+  filter = filter_for(loaded.rules, config.filter.kinds);
+  probe::ProbeOptions probe_options;
+  probe_options.reserved_ring_bytes = config.rings.reserved_bytes;
+  probe_options.shard_ring_bytes = config.rings.shard_bytes;
+  probe_options.shards = config.rings.shards;
+  probe_options.budget_per_s = config.filter.budget_per_s;
+  probe_options.budget_burst = config.filter.budget_burst;
+  source = TRY(probe::KernelSource::open(probe_options, filter));
+
+  wall_offset_ns = shrike::wall_offset_ns();
+  start_time_ns = wall_now_ns();
+  shipping->set_policy(policy_digest(loaded.rules, filter));
+  PipelineOptions wiring;
+  wiring.node = node;
+  wiring.wall_offset_ns = wall_offset_ns;
+  wiring.table.processes = config.processes.max;
+  wiring.self = self_of(*source);
+  pipeline.emplace(std::move(wiring), std::move(loaded.rules), *shipping);
+  if (!options.capture.empty())
+    capture.emplace(TRY(probe::CaptureWriter::create(options.capture, probe::capture_info_here())));
+
+  on_record = [this](std::span<const std::byte> record) {
+    if (capture) {
+      if (auto written = capture->write(record); !written) {
+        spdlog::error("capture stopped: {}", written.error().message);
+        capture.reset();
+      }
+    }
+    pipeline->feed(record);
+  };
+  const size_t primed = TRY(source->prime(on_record));
+  spdlog::info("{} processes were there before us", primed);
+
+  epoll = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll.valid()) return errno_error("epoll");
+  TRY_VOID(watch(signals.get()));
+  return watch(source->epoll_fd());
+}
+
+Result<void> Daemon::Impl::watch(int fd) {
+  epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
+  if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) return errno_error("epoll_ctl");
+  return {};
+}
+
+}  // namespace shrike::agent

@@ -1,0 +1,67 @@
+#pragma once
+// What daemon.cc sets up and daemon_loop.cc runs.
+
+#include <optional>
+
+#include "agent/daemon.h"
+#include "agent/notify.h"
+#include "agent/pipeline.h"
+#include "agent/probe/capture.h"
+#include "agent/probe/kernel_source.h"
+#include "agent/shipping.h"
+#include "agent/status_server.h"
+#include "common/base/fd.h"
+
+namespace shrike::agent {
+
+struct Daemon::Impl {
+  DaemonOptions options;
+  Fd signals;
+  Fd epoll;
+  ServiceManager manager;
+  std::unique_ptr<Shipping> shipping;
+  std::optional<probe::KernelSource> source;
+  std::optional<Pipeline> pipeline;
+  std::optional<probe::CaptureWriter> capture;
+  FilterSpec filter;
+  HealthWatch health;
+  StatusBoard board;
+  std::optional<StatusServer> server;
+  probe::RecordCallback on_record;
+  int64_t wall_offset_ns = 0;
+  uint64_t start_time_ns = 0;
+  uint64_t next_tick_ns = 0;
+  uint64_t next_heartbeat_ns = 0;
+  uint64_t reloads = 0;
+  uint64_t reloads_failed = 0;
+  bool busy = false;  // the last poll found records
+  bool signalled = false;
+  bool stopping = false;
+  bool spool_failing = false;
+  std::string public_key;
+  std::string node;
+
+  Result<void> set_up();
+  Result<void> open_kernel(LoadedRules loaded);
+  Result<void> watch(int fd);
+  Result<void> round();
+  void handle_signals();
+  void reload();
+  Result<void> apply(const Config& next);
+  void tick(uint64_t boot_ns);
+  void seal(bool all);
+  void follow_clock();
+  Losses losses(const probe::Counters& kernel) const;
+  void post_status(const probe::Counters& kernel);
+  void raise(std::vector<Alert> alerts);
+  void end();
+};
+
+/// The host's name as the kernel has it.
+std::string host_name();
+/// Warns of rules that are not in force.
+void log_rules(const LoadedRules& loaded);
+/// Ours: processes and kernel objects.
+SelfWatch::Self self_of(const probe::KernelSource& source);
+
+}  // namespace shrike::agent

@@ -1,0 +1,225 @@
+// The loop: records in, batches out, and once a second a look at itself.
+
+#include <linux/bpf.h>
+#include <malloc.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <thread>
+
+#include "agent/daemon_impl.h"
+#include "common/base/clock.h"
+
+namespace shrike::agent {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr uint64_t second_ns = 1'000'000'000;
+constexpr uint64_t heartbeat_ns = 5 * second_ns;
+constexpr uint64_t drain_patience_ns = 2 * second_ns;
+constexpr auto stop_patience = 5s;
+/// A clock that was set moves by more than this; the error of measuring is smaller.
+constexpr int64_t clock_step_ns = 1'000'000;
+constexpr const char* class_names[probe::event_class_count] = {"lifecycle", "privilege", "file", "network"};
+constexpr const char* loss_names[probe::loss_count] = {"ring_full", "over_budget", "too_large"};
+
+/// What every program that beats must see: a system call of a kind that always leaves the kernel, and a thread's life.
+void make_heartbeat() {
+  union bpf_attr attr {};
+  attr.info.bpf_fd = static_cast<uint32_t>(-1);
+  (void)::syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof attr);
+  std::thread([] {}).join();
+}
+
+}  // namespace
+
+Result<void> Daemon::run() {
+  Impl& impl = *impl_;
+  const uint64_t now = wall_now_ns();
+  impl.raise({integrity_alert(now, "Agent started", Severity::info,
+                              "Shrike agent " + impl.options.version + " watches " + impl.node)});
+  impl.raise(feature_alerts(now, impl.source->features()));
+  for (const auto& note : impl.source->features().notes) spdlog::warn("{}", note);
+  spdlog::info("watching as node {}: {} rules, key {}", impl.node, impl.pipeline->rules().size(), impl.public_key);
+  impl.tick(boot_now_ns());
+  impl.manager.ready("watching");
+  while (!impl.stopping) {
+    if (auto went = impl.round(); !went) return went.error();
+  }
+  impl.end();
+  return {};
+}
+
+Result<void> Daemon::Impl::round() {
+  const uint64_t now = boot_now_ns();
+  if (now >= next_tick_ns) tick(now);
+  const uint64_t left_ms = busy ? 0 : (next_tick_ns - std::min(now, next_tick_ns)) / 1'000'000 + 1;
+  epoll_event ready[2];
+  const int count = ::epoll_wait(epoll.get(), ready, 2, static_cast<int>(left_ms));
+  if (count < 0 && errno != EINTR) return errno_error("epoll_wait");
+  bool records = busy;
+  for (int i = 0; i < count; ++i) (ready[i].data.fd == signals.get() ? signalled : records) = true;
+  if (signalled) handle_signals();
+  if (!records) return {};
+  busy = TRY(source->poll(0ms, on_record)) != 0;
+  seal(false);
+  return {};
+}
+
+void Daemon::Impl::handle_signals() {
+  signalled = false;
+  signalfd_siginfo info;
+  while (::read(signals.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    if (info.ssi_signo == SIGHUP) {
+      reload();
+    } else {
+      spdlog::info("{} from process {} (user {}): stopping", info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT",
+                   info.ssi_pid, info.ssi_uid);
+      stopping = true;
+    }
+  }
+}
+
+void Daemon::Impl::reload() {
+  manager.reloading();
+  auto next = options.read_config();
+  auto done = next ? apply(*next) : Result<void>(next.error());
+  if (done) {
+    ++reloads;
+    spdlog::info("reloaded: {} rules", pipeline->rules().size());
+    raise({integrity_alert(
+        wall_now_ns(), "Agent reloaded", Severity::info,
+        "Configuration and rules were read again: " + std::to_string(pipeline->rules().size()) + " rules")});
+  } else {
+    ++reloads_failed;
+    spdlog::error("reload refused, the old configuration and rules stay in force: {}", done.error().message);
+    raise({integrity_alert(wall_now_ns(), "Agent reload refused", Severity::low, done.error().message)});
+  }
+  manager.ready(done ? "watching" : "watching with the old rules: " + done.error().message);
+}
+
+Result<void> Daemon::Impl::apply(const Config& next) {
+  const Config& now = options.config;
+  auto loaded = TRY(load_rules(next.rules.files, host_name()));
+  FilterSpec wanted = filter_for(loaded.rules, next.filter.kinds);
+  TRY_VOID(source->reload(wanted));
+  log_rules(loaded);
+  filter = std::move(wanted);
+  shipping->set_policy(policy_digest(loaded.rules, filter));
+  pipeline->set_rules(std::move(loaded.rules));
+  pipeline->set_self(self_of(*source));
+  spdlog::set_level(spdlog::level::from_str(next.log.level));
+  if (next.node != now.node || next.state_dir != now.state_dir || next.nats.url != now.nats.url ||
+      next.nats.ca_file != now.nats.ca_file || next.processes.max != now.processes.max ||
+      next.metrics.listen != now.metrics.listen || next.spool.max_bytes != now.spool.max_bytes ||
+      next.rings.reserved_bytes != now.rings.reserved_bytes || next.rings.shard_bytes != now.rings.shard_bytes ||
+      next.filter.budget_per_s != now.filter.budget_per_s || next.filter.budget_burst != now.filter.budget_burst)
+    spdlog::warn("only rules, filter.kinds and log.level are applied by a reload; the rest waits for a restart");
+  options.config.rules = next.rules;
+  options.config.filter.kinds = next.filter.kinds;
+  options.config.log = next.log;
+  ::malloc_trim(0);
+  return {};
+}
+
+void Daemon::Impl::tick(uint64_t boot_ns) {
+  next_tick_ns = boot_ns + second_ns;
+  follow_clock();
+  const uint64_t wall_ns = boot_ns + static_cast<uint64_t>(wall_offset_ns);
+  const auto kernel = source->counters();
+  if (boot_ns >= next_heartbeat_ns) {
+    next_heartbeat_ns = boot_ns + heartbeat_ns;
+    raise(health.on_heartbeat(wall_ns, kernel.programs));
+    make_heartbeat();
+  }
+  raise(health.on_losses(wall_ns, {kernel, pipeline->counts().undecodable}));
+  pipeline->tick(wall_ns);
+  shipping->set_losses(losses(kernel));
+  seal(false);
+  if (capture)
+    if (auto flushed = capture->flush(); !flushed) spdlog::error("capture: {}", flushed.error().message);
+  post_status(kernel);
+  if (manager.watchdog_period().count() > 0) manager.alive();
+}
+
+void Daemon::Impl::follow_clock() {
+  const int64_t offset = shrike::wall_offset_ns();
+  if (std::abs(offset - wall_offset_ns) < clock_step_ns) return;
+  wall_offset_ns = offset;
+  pipeline->set_wall_offset(offset);
+}
+
+void Daemon::Impl::seal(bool all) {
+  auto sealed = shipping->seal(all);
+  if (!sealed && !spool_failing) spdlog::error("{}", sealed.error().message);
+  if (sealed && spool_failing) spdlog::info("the spool can be written again");
+  spool_failing = !sealed;
+}
+
+void Daemon::Impl::raise(std::vector<Alert> alerts) {
+  for (auto& alert : alerts) pipeline->raise(std::move(alert));
+}
+
+Losses Daemon::Impl::losses(const probe::Counters& kernel) const {
+  Losses out;
+  const auto add = [&](const char* cause, const char* loss_class, uint64_t count) {
+    if (count != 0) out[{cause, loss_class}] = count;
+  };
+  for (size_t c = 0; c < probe::event_class_count; ++c)
+    for (size_t l = 0; l < probe::loss_count; ++l) add(loss_names[l], class_names[c], kernel.lost[c][l]);
+  add("undecodable", "unknown", pipeline->counts().undecodable);
+  return out;
+}
+
+void Daemon::Impl::post_status(const probe::Counters& kernel) {
+  Status status;
+  status.version = options.version;
+  status.node = node;
+  status.public_key = public_key;
+  status.start_time_ns = start_time_ns;
+  status.time_ns = wall_now_ns();
+  status.features = source->features();
+  for (size_t kind = 0; kind < event_kind_count; ++kind)
+    if (filter.kinds[kind]) status.kinds.emplace_back(kind_name(static_cast<EventKind>(kind)));
+  status.filter_prefixes = filter.prefixes.size();
+  status.filter_names = filter.names.size();
+  status.rules = pipeline->rules().size();
+  status.rules_digest = pipeline->rules().digest();
+  status.reloads = reloads;
+  status.reloads_failed = reloads_failed;
+  status.counts = pipeline->counts();
+  status.kernel = kernel;
+  for (const auto& [key, count] : losses(kernel)) status.losses[{key.cause, key.loss_class}] = count;
+  const auto& table = pipeline->table();
+  status.table = {table.size(), table.live(), table.evicted_live(), table.text_bytes(), table.bound_bytes()};
+  shipping->describe(status);
+  status.rss_bytes = resident_bytes();
+  board.post(std::move(status));
+}
+
+void Daemon::Impl::end() {
+  manager.stopping("delivering what is there");
+  // What was in the rings when we were asked to stop; new events may keep coming for ever.
+  const uint64_t until = boot_now_ns() + drain_patience_ns;
+  while (boot_now_ns() < until) {
+    const auto polled = source->poll(0ms, on_record);
+    if (!polled || *polled == 0) break;
+  }
+  raise({integrity_alert(wall_now_ns(), "Agent stopped", Severity::low, "The Shrike agent was asked to stop")});
+  pipeline->flush();
+  shipping->set_losses(losses(source->counters()));
+  source.reset();
+  seal(true);
+  if (capture)
+    if (auto flushed = capture->flush(); !flushed) spdlog::error("capture: {}", flushed.error().message);
+  server.reset();
+  shipping->stop(stop_patience);
+  spdlog::info("stopped");
+}
+
+}  // namespace shrike::agent

@@ -1,0 +1,59 @@
+#pragma once
+// The end of the pipeline: events and alerts into the two lanes, onto the disk, to the collector.
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "agent/config.h"
+#include "agent/pipeline.h"
+#include "agent/status.h"
+#include "common/base/result.h"
+#include "common/wire/batch.h"
+#include "common/wire/keys.h"
+
+namespace shrike::agent {
+
+/// What a node is known by. Made on first use, kept in the state folder.
+struct Identity {
+  std::string node;
+  PrivateKey key;       ///< signs batches
+  PrivateKey nats_key;  ///< NATS identity
+};
+
+/// Loads both keys, or makes them. Errors: the state folder cannot be made or a key file is not one.
+Result<Identity> load_identity(const Config& config);
+
+/// A Sink that seals, spools and publishes. Used by the loop thread only; the publisher has threads of its own.
+class Shipping : public Sink {
+ public:
+  /// Opens the spool and goes on with its chain. Errors: as the spool's and the chain's.
+  static Result<std::unique_ptr<Shipping>> open(const Config& config, Identity identity, const std::string& version);
+  ~Shipping() override;
+
+  void event(const Event& event) override;
+  void alert(const Alert& alert) override;
+
+  /// What the next headers say.
+  void set_policy(const std::string& digest);
+  void set_losses(const Losses& losses);
+
+  /// Seals alerts at once and telemetry when it is full or a second old. Call it after each round of records.
+  /// Errors: the spool cannot be written (told once for each change of mind, not for each batch).
+  Result<void> seal(bool all = false);
+
+  /// Starts the threads that publish what the spool has. Errors: the collector's key file is broken.
+  Result<void> start_publishing();
+  /// Waits at most `patience` for the collector to have everything, then stops the publisher.
+  void stop(std::chrono::milliseconds patience);
+
+  /// Fills lanes and publisher.
+  void describe(Status& status) const;
+
+ private:
+  struct Impl;
+  explicit Shipping(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace shrike::agent
