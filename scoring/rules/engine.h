@@ -29,12 +29,19 @@ struct RuleStatus {
   std::string reason;  ///< for unsupported and wrong; for loaded: a warning, or empty
 };
 
+/// What rules may ask for and no event carries.
+struct CompileOptions {
+  std::string hostname;  ///< evt.hostname; missing when empty
+};
+
 class RuleSet {
  public:
   /// Compiles all files in their order, as one set. `statuses` (may be null) receives every rule's fate, also on error.
   /// Errors: the first wrong item with file, line, column and what to do. A rule that needs a field, operator or event we
-  /// do not have is `unsupported`, not an error, only when its item says `skip-if-unknown-filter: true`.
-  static Result<RuleSet> compile(const std::vector<RuleFile>& files, std::vector<RuleStatus>* statuses);
+  /// do not have is `unsupported`, not an error, only when its item says `skip-if-unknown-filter: true`; so is one of
+  /// another source than "syscall".
+  static Result<RuleSet> compile(const std::vector<RuleFile>& files, std::vector<RuleStatus>* statuses,
+                                 const CompileOptions& options = {});
 
   RuleSet(RuleSet&&) noexcept;
   RuleSet& operator=(RuleSet&&) noexcept;

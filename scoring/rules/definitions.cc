@@ -1,0 +1,289 @@
+#include "scoring/rules/definitions.h"
+
+#include <algorithm>
+
+namespace shrike::scoring {
+namespace {
+
+struct Failure {
+  Problem problem;
+};
+[[noreturn]] void fail(const ScalarPtr& where, std::string message) {
+  throw Failure{{std::move(message), where->at(0)}};
+}
+
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_delimiter(char c) { return is_blank(c) || c == '(' || c == ')' || c == ',' || c == '='; }
+
+// The change asked for one key: an override names it, `append: true` appends, anything else replaces.
+Change change_of(const Item& item, const std::string& key) {
+  if (const auto at = item.override_keys.find(key); at != item.override_keys.end()) return at->second;
+  return item.append ? Change::append : Change::replace;
+}
+bool changes_existing(const Item& item) { return item.append || !item.override_keys.empty(); }
+
+void check_overrides(const Item& item, std::initializer_list<std::string_view> keys) {
+  for (const auto& [key, change] : item.override_keys)
+    if (std::find(keys.begin(), keys.end(), key) == keys.end()) fail(item.name, "\"" + key + "\" cannot be overridden");
+}
+
+constexpr size_t items_max = 100000;
+constexpr size_t nodes_max = 200000;
+constexpr int macro_depth_max = 64;
+constexpr int height_max = 1000;
+constexpr size_t text_max = 4u << 20;
+
+}  // namespace
+
+void Definitions::add(Document document, std::vector<std::pair<std::string, Problem>>& problems) {
+  for (auto& problem : document.problems) problems.push_back(std::move(problem));
+  for (Item& item : document.items) {
+    try {
+      ++next_;
+      switch (item.kind) {
+        case Item::Kind::rule: add_rule(item); break;
+        case Item::Kind::macro: add_macro(item); break;
+        case Item::Kind::list: add_list(item); break;
+      }
+    } catch (const Failure& failure) {
+      problems.emplace_back(item.name->value, failure.problem);
+    }
+  }
+}
+
+void Definitions::add_list(Item& item) {
+  check_overrides(item, {"items"});
+  if (!item.items_given) fail(item.name, "list \"" + item.name->value + "\" has no items");
+  const auto at = lists_.find(item.name->value);
+  if (changes_existing(item) && at == lists_.end())
+    fail(item.name, "no list \"" + item.name->value + "\" before this to change");
+  if (changes_existing(item) && change_of(item, "items") == Change::append) {
+    auto& items = at->second.items;
+    items.insert(items.end(), item.items.begin(), item.items.end());
+  } else {
+    lists_[item.name->value].items = std::move(item.items);
+  }
+}
+
+void Definitions::add_macro(Item& item) {
+  check_overrides(item, {"condition"});
+  if (item.condition == nullptr) fail(item.name, "macro \"" + item.name->value + "\" has no condition");
+  const auto at = macros_.find(item.name->value);
+  if (changes_existing(item) && at == macros_.end())
+    fail(item.name, "no macro \"" + item.name->value + "\" before this to change");
+  SourceText condition(item.condition);
+  const size_t index = at == macros_.end() ? next_ : at->second.index;
+  if (changes_existing(item) && change_of(item, "condition") == Change::append) {
+    at->second.condition.append_made(" ", item.condition);
+    at->second.condition.append(condition);
+    at->second.visibility = next_;
+    condition = at->second.condition;
+  } else {
+    macros_[item.name->value] = {condition, index, next_};
+  }
+  // Faults in macros nobody uses are reported too.
+  static_cast<void>(parse(substitute(condition)));
+}
+
+void Definitions::add_rule(Item& item) {
+  check_overrides(item, {"condition", "output", "desc", "priority", "tags", "enabled", "exceptions", "source",
+                         "confidence", "warn_evttypes", "skip-if-unknown-filter", "capture", "capture_duration"});
+  const std::string& name = item.name->value;
+  const auto at = rule_index_.find(name);
+  const bool toggle = item.enabled && item.condition == nullptr && item.output == nullptr;
+  const bool existing = changes_existing(item) || (toggle && at != rule_index_.end());
+  if (existing && at == rule_index_.end()) fail(item.name, "no rule \"" + name + "\" before this to change");
+
+  RuleDefinition fresh;
+  RuleDefinition rule = existing ? rules_[at->second] : std::move(fresh);
+  rule.name = name;
+  if (!existing) {
+    rule.position = item.name->at(0);
+    if (item.condition == nullptr) fail(item.name, "rule \"" + name + "\" has no condition");
+    if (item.output == nullptr) fail(item.name, "rule \"" + name + "\" has no output");
+    if (item.priority == nullptr) fail(item.name, "rule \"" + name + "\" has no priority");
+  }
+  if (item.condition != nullptr) {
+    if (existing && change_of(item, "condition") == Change::append) {
+      rule.condition.append_made(" ", item.condition);
+      rule.condition.append(SourceText(item.condition));
+    } else {
+      rule.condition = SourceText(item.condition);
+    }
+  }
+  if (item.output != nullptr) {
+    if (existing && rule.output != nullptr && change_of(item, "output") == Change::append) {
+      auto joined = std::make_shared<Scalar>(*item.output);
+      joined->value = rule.output->value + " " + item.output->value;
+      rule.output = std::move(joined);
+    } else {
+      rule.output = item.output;
+    }
+  }
+  if (item.desc != nullptr) rule.desc = item.desc;
+  if (item.priority != nullptr) rule.priority = item.priority;
+  if (item.source != nullptr) rule.source = item.source->value;
+  if (item.tags_given) {
+    if (!existing || change_of(item, "tags") == Change::replace) rule.tags.clear();
+    for (const ScalarPtr& tag : item.tags) rule.tags.push_back(tag->value);
+  }
+  if (item.enabled) rule.enabled = *item.enabled;
+  if (item.confidence) rule.confidence = *item.confidence;
+  if (item.skip_if_unknown) rule.skip_if_unknown = *item.skip_if_unknown;
+  if (item.exceptions_given) {
+    if (existing && change_of(item, "exceptions") == Change::append) {
+      for (Exception& exception : item.exceptions) {
+        const auto same = std::find_if(rule.exceptions.begin(), rule.exceptions.end(), [&](const Exception& old) {
+          return old.name->value == exception.name->value;
+        });
+        if (same == rule.exceptions.end()) {
+          rule.exceptions.push_back(std::move(exception));
+        } else {
+          same->values.insert(same->values.end(), exception.values.begin(), exception.values.end());
+        }
+      }
+    } else {
+      rule.exceptions = std::move(item.exceptions);
+    }
+  }
+  rule.remarks.insert(rule.remarks.end(), item.remarks.begin(), item.remarks.end());
+  if (at != rule_index_.end()) {
+    rules_[at->second] = std::move(rule);
+  } else {
+    rule_index_[name] = rules_.size();
+    rules_.push_back(std::move(rule));
+  }
+}
+
+// A list's items with other lists in it spelt out. `open` are the lists being spelt out: one that names itself is text.
+void Definitions::expand(const std::string& name, std::vector<std::string>& open, size_t& budget,
+                         std::vector<ScalarPtr>& out) const {
+  open.push_back(name);
+  for (const ScalarPtr& item : lists_.at(name).items) {
+    if (budget-- == 0) fail(item, "list \"" + name + "\" has more than 100000 items");
+    if (lists_.contains(item->value) && std::find(open.begin(), open.end(), item->value) == open.end()) {
+      if (open.size() > macro_depth_max) fail(item, "lists nested too deep");
+      expand(item->value, open, budget, out);
+    } else {
+      out.push_back(item);
+    }
+  }
+  open.pop_back();
+}
+
+// Lists are substituted as text: a word between delimiters that is a list's name becomes its items with commas between.
+// Items with a blank get quotes unless they bring their own; an empty list takes one comma beside it along.
+SourceText Definitions::substitute(const SourceText& condition) const {
+  const std::string& text = condition.text();
+  SourceText out;
+  size_t copied = 0;
+  bool drop_comma = false;  // an empty list stood behind "(": the next comma goes
+  for (size_t at = 0; at < text.size();) {
+    if (text[at] == '"' || text[at] == '\'') {
+      const char quote = text[at++];
+      while (at < text.size() && text[at] != quote) at += text[at] == '\\' ? 2 : 1;
+      at = std::min(at + 1, text.size());
+      drop_comma = false;
+      continue;
+    }
+    if (is_delimiter(text[at])) {
+      if (drop_comma && text[at] == ',') {
+        out.append(condition, copied, at);
+        copied = at + 1;
+      }
+      if (!is_blank(text[at])) drop_comma = false;
+      ++at;
+      continue;
+    }
+    size_t end = at;
+    while (end < text.size() && !is_delimiter(text[end]) && text[end] != '"' && text[end] != '\'') ++end;
+    drop_comma = false;
+    const std::string word = text.substr(at, end - at);
+    if (lists_.contains(word) && (at == 0 || is_delimiter(text[at - 1])) && (end == text.size() || is_delimiter(text[end]))) {
+      std::vector<std::string> open;
+      std::vector<ScalarPtr> items;
+      size_t budget = items_max;
+      expand(word, open, budget, items);
+      size_t before = at;
+      while (items.empty() && before > copied && is_blank(text[before - 1])) --before;
+      const bool comma_before = items.empty() && before > copied && text[before - 1] == ',';
+      out.append(condition, copied, comma_before ? before - 1 : at);
+      drop_comma = items.empty() && !comma_before;
+      std::string made;
+      for (const ScalarPtr& item : items) {
+        const std::string& value = item->value;
+        const bool quote = value.find(' ') != std::string::npos && value.front() != '"' && value.front() != '\'';
+        if (!made.empty()) made += ", ";
+        made += quote ? "\"" + value + "\"" : value;
+      }
+      out.append_made(made, condition, at);
+      if (out.text().size() > text_max) throw Failure{{"the condition is too large with its lists", condition.at(at)}};
+      copied = end;
+    }
+    at = end;
+  }
+  out.append(condition, copied, text.size());
+  return out;
+}
+
+NodePtr Definitions::parse(const SourceText& condition) const {
+  const auto text = std::make_shared<const SourceText>(condition);
+  auto parsed = parse_condition(text);
+  if (const auto* fault = std::get_if<Fault>(&parsed)) throw Failure{{fault->message, text->at(fault->offset)}};
+  return std::get<NodePtr>(parsed);
+}
+
+struct Definitions::Inlining {
+  std::unordered_map<std::string, NodePtr> done;  // null while a macro is being inlined
+  struct Extent {
+    size_t checks = 1;  // counted as often as they stand in the tree
+    int height = 1;
+  };
+  std::unordered_map<const Node*, Extent> extents;
+  int macros = 0;
+};
+
+NodePtr Definitions::inline_macros(const NodePtr& node, size_t visibility, Inlining& state) const {
+  const auto fail_here = [&](std::string message) { throw Failure{{std::move(message), node->source->at(node->offset)}}; };
+  if (node->kind == Node::Kind::check) {
+    state.extents[node.get()] = {};
+    return node;
+  }
+  if (node->kind == Node::Kind::macro) {
+    const auto at = macros_.find(node->name);
+    if (at == macros_.end()) fail_here("unknown macro \"" + node->name + "\"");
+    if (at->second.index >= visibility)
+      fail_here("macro \"" + node->name + "\" is defined behind the macro that uses it");
+    const auto [ready, first] = state.done.try_emplace(node->name);
+    if (!first && ready->second == nullptr) fail_here("macro \"" + node->name + "\" uses itself");
+    if (!first) return ready->second;
+    if (++state.macros > macro_depth_max) fail_here("macros nested too deep");
+    NodePtr inner = inline_macros(parse(substitute(at->second.condition)), at->second.visibility, state);
+    --state.macros;
+    return state.done[node->name] = std::move(inner);
+  }
+  auto copy = std::make_shared<Node>(*node);
+  Inlining::Extent extent{0, 0};
+  for (NodePtr& child : copy->children) {
+    child = inline_macros(child, visibility, state);
+    const Inlining::Extent& inner = state.extents[child.get()];
+    extent.checks += inner.checks;
+    extent.height = std::max(extent.height, inner.height + 1);
+    // Macros share their trees, so one doubled often enough is small here and huge in what is made of it.
+    if (extent.checks > nodes_max) fail_here("the condition is too large with its macros");
+    if (extent.height > height_max) fail_here("the condition is nested too deep with its macros");
+  }
+  state.extents[copy.get()] = extent;
+  return copy;
+}
+
+std::variant<NodePtr, Problem> Definitions::condition_of(const RuleDefinition& rule) const {
+  try {
+    Inlining state;
+    return inline_macros(parse(substitute(with_exceptions(rule))), SIZE_MAX, state);
+  } catch (Failure& failure) {
+    return std::move(failure.problem);
+  }
+}
+
+}  // namespace shrike::scoring

@@ -1,0 +1,210 @@
+#include "scoring/rules/document.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <charconv>
+#include <set>
+
+namespace shrike::scoring {
+namespace {
+
+constexpr size_t file_max_bytes = 8u << 20;
+
+struct Failure {
+  Problem problem;
+};
+
+class Reader {
+ public:
+  explicit Reader(const RuleFile& file) : file_(file), text_(std::make_shared<const std::string>(file.text)) {}
+
+  Document read() {
+    Document document;
+    if (file_.text.size() > file_max_bytes) {
+      document.problems.push_back({"", {"larger than 8 MiB", {file_.name, 0, 0}}});
+      return document;
+    }
+    try {
+      for (const YAML::Node& part : YAML::LoadAll(file_.text)) {
+        if (part.IsNull()) continue;
+        if (!part.IsSequence()) fail(part, "expected a list of items: each begins with \"- rule:\", \"- macro:\" or \"- list:\"");
+        for (const YAML::Node& node : part) read_item(node, document);
+      }
+    } catch (const YAML::Exception& error) {
+      // A null mark is at 0:0 less one, which is what we use for "the whole file".
+      document.problems.push_back({"", {error.msg, {file_.name, error.mark.line + 1, error.mark.column + 1}}});
+    } catch (const Failure& failure) {
+      document.problems.push_back({"", failure.problem});
+    }
+    return document;
+  }
+
+ private:
+  [[noreturn]] void fail(const YAML::Node& node, std::string message) const {
+    throw Failure{{std::move(message), {file_.name, node.Mark().line + 1, node.Mark().column + 1}}};
+  }
+
+  ScalarPtr scalar(const YAML::Node& node, const std::string& what) const {
+    if (!node.IsScalar()) fail(node, what + " has to be plain text");
+    auto out = std::make_shared<Scalar>();
+    out->file_text = text_;
+    out->file = file_.name;
+    out->line = node.Mark().line;
+    out->column = node.Mark().column;
+    out->value = node.Scalar();
+    return out;
+  }
+
+  std::vector<ScalarPtr> scalars(const YAML::Node& node, const std::string& what) const {
+    std::vector<ScalarPtr> out;
+    if (node.IsNull()) return out;
+    if (!node.IsSequence()) fail(node, what + " has to be a list");
+    for (const YAML::Node& child : node) out.push_back(scalar(child, "an entry of " + what));
+    return out;
+  }
+
+  bool boolean(const YAML::Node& node, const std::string& what) const {
+    const std::string text = scalar(node, what)->value;
+    if (text == "true" || text == "True" || text == "TRUE" || text == "yes" || text == "on") return true;
+    if (text == "false" || text == "False" || text == "FALSE" || text == "no" || text == "off") return false;
+    fail(node, what + " has to be true or false");
+  }
+
+  double share(const YAML::Node& node, const std::string& what) const {
+    const std::string text = scalar(node, what)->value;
+    double value = -1;
+    const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (end.ec != std::errc{} || end.ptr != text.data() + text.size() || !(value >= 0 && value <= 1))
+      fail(node, what + " has to be a number from 0 to 1");
+    return value;
+  }
+
+  void overrides(const YAML::Node& node, Item& item) const {
+    if (!node.IsMap()) fail(node, "\"override\" has to name keys: {condition: append}");
+    for (const auto& pair : node) {
+      const std::string how = scalar(pair.second, "an override")->value;
+      if (how != "append" && how != "replace") fail(pair.second, "an override is \"append\" or \"replace\"");
+      item.override_keys[scalar(pair.first, "a key")->value] = how == "append" ? Change::append : Change::replace;
+    }
+  }
+
+  Exception exception(const YAML::Node& node) const {
+    if (!node.IsMap()) fail(node, "an exception has to have name, fields, comps and values");
+    Exception out;
+    for (const auto& pair : node) {
+      const std::string key = scalar(pair.first, "a key")->value;
+      if (key == "name") {
+        out.name = scalar(pair.second, "\"name\"");
+      } else if (key == "fields" || key == "comps") {
+        auto& into = key == "fields" ? out.fields : out.comps;
+        if (pair.second.IsScalar()) {
+          if (key == "fields") out.single = true;
+          into = {scalar(pair.second, key)};
+        } else {
+          into = scalars(pair.second, "\"" + key + "\"");
+        }
+      } else if (key == "values") {
+        values(pair.second, out);
+      } else {
+        fail(pair.first, "an exception has no \"" + key + "\"");
+      }
+    }
+    if (out.name == nullptr) fail(node, "the exception has no name");
+    return out;
+  }
+
+  void values(const YAML::Node& node, Exception& out) const {
+    out.values_given = true;
+    if (node.IsNull()) return;
+    if (!node.IsSequence()) fail(node, "\"values\" has to be a list");
+    for (const YAML::Node& row : node) {
+      std::vector<std::vector<ScalarPtr>> tuple;
+      if (row.IsScalar()) {
+        tuple.push_back({scalar(row, "a value")});
+      } else if (row.IsSequence()) {
+        for (const YAML::Node& operand : row)
+          tuple.push_back(operand.IsSequence() ? scalars(operand, "a value") : std::vector{scalar(operand, "a value")});
+      } else {
+        fail(row, "an entry of \"values\" has to be a value or a list");
+      }
+      out.values.push_back(std::move(tuple));
+    }
+  }
+
+  void read_item(const YAML::Node& node, Document& document) const {
+    std::string name;
+    try {
+      if (!node.IsMap() || node.size() == 0) fail(node, "expected an item: \"- rule: name\", \"- macro: name\" or \"- list: name\"");
+      Item item;
+      bool ignored = false;
+      std::set<std::string> seen;
+      for (const auto& pair : node) {
+        const std::string key = scalar(pair.first, "a key")->value;
+        if (!seen.insert(key).second) fail(pair.first, "\"" + key + "\" is given twice");
+        if (key == "required_engine_version" || key == "required_plugin_versions") {
+          ignored = true;  // we take what we understand, whatever its version
+        } else if (key == "rule" || key == "macro" || key == "list") {
+          if (item.name != nullptr) fail(pair.first, "an item is a rule, a macro or a list, not two of them");
+          item.kind = key == "rule" ? Item::Kind::rule : key == "macro" ? Item::Kind::macro : Item::Kind::list;
+          item.name = scalar(pair.second, "a name");
+          if (item.name->value.empty()) fail(pair.second, "the name is empty");
+          name = item.name->value;
+        } else {
+          read_key(key, pair.first, pair.second, item);
+        }
+      }
+      if (ignored && item.name == nullptr) return;
+      if (item.name == nullptr) fail(node, "expected \"rule\", \"macro\" or \"list\" among the item's keys");
+      document.items.push_back(std::move(item));
+    } catch (const Failure& failure) {
+      document.problems.push_back({name, failure.problem});
+    }
+  }
+
+  void read_key(const std::string& key, const YAML::Node& where, const YAML::Node& value, Item& item) const {
+    const std::string what = "\"" + key + "\"";
+    if (key == "condition") {
+      item.condition = scalar(value, what);
+    } else if (key == "items") {
+      item.items = scalars(value, what);
+      item.items_given = true;
+    } else if (key == "output") {
+      item.output = scalar(value, what);
+    } else if (key == "desc") {
+      if (!value.IsNull()) item.desc = scalar(value, what);
+    } else if (key == "priority") {
+      item.priority = scalar(value, what);
+    } else if (key == "source") {
+      item.source = scalar(value, what);
+    } else if (key == "tags") {
+      item.tags = scalars(value, what);
+      item.tags_given = true;
+    } else if (key == "enabled") {
+      item.enabled = boolean(value, what);
+    } else if (key == "append") {
+      item.append = boolean(value, what);
+    } else if (key == "override") {
+      overrides(value, item);
+    } else if (key == "skip-if-unknown-filter") {
+      item.skip_if_unknown = boolean(value, what);
+    } else if (key == "confidence") {
+      item.confidence = share(value, what);
+    } else if (key == "exceptions") {
+      item.exceptions_given = true;
+      if (value.IsNull()) return;
+      if (!value.IsSequence()) fail(value, "\"exceptions\" has to be a list");
+      for (const YAML::Node& child : value) item.exceptions.push_back(exception(child));
+    } else if (key != "warn_evttypes") {
+      item.remarks.push_back("ignored: unknown key " + what + " at line " + std::to_string(where.Mark().line + 1));
+    }
+  }
+
+  const RuleFile& file_;
+  std::shared_ptr<const std::string> text_;
+};
+
+}  // namespace
+
+Document read_document(const RuleFile& file) { return Reader(file).read(); }
+
+}  // namespace shrike::scoring

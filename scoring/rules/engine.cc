@@ -1,0 +1,269 @@
+#include "scoring/rules/engine.h"
+
+#include <array>
+#include <optional>
+
+#include "common/base/bytes.h"
+#include "common/wire/keys.h"
+#include "scoring/rules/definitions.h"
+#include "scoring/rules/derive.h"
+#include "scoring/rules/output.h"
+#include "scoring/rules/program.h"
+
+namespace shrike::scoring {
+namespace {
+
+struct Level {
+  std::string_view name;
+  Severity severity;
+};
+// Falco's priorities and what they are to us.
+constexpr auto levels = std::to_array<Level>({{"emergency", Severity::critical},
+                                              {"alert", Severity::critical},
+                                              {"critical", Severity::critical},
+                                              {"error", Severity::high},
+                                              {"warning", Severity::medium},
+                                              {"notice", Severity::low},
+                                              {"informational", Severity::info},
+                                              {"info", Severity::info},
+                                              {"debug", Severity::info}});
+
+std::optional<Severity> severity_of(std::string_view priority) {
+  for (const Level& level : levels) {
+    if (level.name.size() == priority.size() && contains_ignoring_case(level.name, priority)) return level.severity;
+  }
+  return std::nullopt;
+}
+
+// Harm if true, from 0 to 1.
+double weight_of(Severity severity) {
+  switch (severity) {
+    case Severity::info: return 0.1;
+    case Severity::low: return 0.3;
+    case Severity::medium: return 0.5;
+    case Severity::high: return 0.8;
+    case Severity::critical: return 1;
+  }
+  return 0;
+}
+constexpr double usual_confidence = 0.7;
+
+// T1003 or T1003.008.
+bool is_technique(std::string_view tag) {
+  const auto digits = [&](size_t from, size_t to) {
+    for (size_t i = from; i < to; ++i)
+      if (tag[i] < '0' || tag[i] > '9') return false;
+    return true;
+  };
+  if (tag.size() != 5 && tag.size() != 9) return false;
+  return tag[0] == 'T' && digits(1, 5) && (tag.size() == 5 || (tag[5] == '.' && digits(6, 9)));
+}
+
+struct Rule {
+  std::string name;
+  Severity severity = Severity::info;
+  double confidence = usual_confidence;
+  std::vector<std::string> attack;
+  Output output;
+};
+
+RuleStatus status_of(const RuleDefinition& rule, RuleStatus::State state, std::string reason) {
+  return {state, rule.name, rule.position.file, rule.position.line, rule.position.column, std::move(reason)};
+}
+Error error_at(const Position& where, const std::string& message) {
+  return {(where.line > 0 ? where.text() : where.file) + ": " + message, 0};
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const std::string& part : parts) out += (out.empty() ? "" : "; ") + part;
+  return out;
+}
+
+}  // namespace
+
+struct RuleSet::Impl {
+  std::vector<Rule> rules;
+  std::array<Program, event_kind_count> programs;
+  FilterSpec filter;
+  std::string digest;
+  std::string hostname;
+  // What evaluation writes into.
+  Scratch scratch;
+  std::vector<uint32_t> matched;
+  int64_t number = 0;
+
+  void add(Rule rule, const TreePtr& condition, std::vector<std::string>& remarks);
+  void finish(const std::string& canonical);
+};
+
+void RuleSet::Impl::add(Rule rule, const TreePtr& condition, std::vector<std::string>& remarks) {
+  const auto index = static_cast<uint32_t>(rules.size());
+  bool fires = false;
+  for (size_t k = 1; k < event_kind_count; ++k) {
+    const auto kind = static_cast<EventKind>(k);
+    if (kind_name(kind) == "none") continue;
+    const TreePtr left = fold(condition, {kind, World::Outcome::any, 0});
+    if (left->is(Tree::Kind::no)) continue;
+    programs[k].add(index, left, kind);
+    fires = true;
+  }
+  rules.push_back(std::move(rule));
+  if (!fires) {
+    remarks.emplace_back("never fires: no kind of event can satisfy the condition");
+    return;
+  }
+  const uint32_t everywhere = derive_filter(condition, filter);
+  if ((everywhere & (access_open_read | access_open_write)) != 0)
+    remarks.emplace_back("expensive: no path can be derived, so every open leaves the kernel");
+}
+
+void RuleSet::Impl::finish(const std::string& canonical) {
+  size_t checks = 0, slots = 0;
+  for (const Program& program : programs) {
+    checks = std::max(checks, program.check_count());
+    slots = std::max(slots, program.slot_count());
+  }
+  scratch.known.resize(checks);
+  scratch.slot_begin.resize(slots);
+  scratch.slot_end.resize(slots);
+  scratch.values.reserve(slots * 2 + 256);
+  digest = hex(as_bytes(sha256(canonical)));
+}
+
+namespace {
+
+// One rule on its way from text to a bound condition. `wrong` names the first fault.
+struct Outcome {
+  Rule rule;
+  TreePtr condition;
+  std::optional<Problem> wrong;
+  bool unknown = false;
+};
+
+Outcome build(const Definitions& definitions, const RuleDefinition& definition, std::vector<std::string>& remarks) {
+  Outcome out;
+  out.rule.name = definition.name;
+  const auto severity = severity_of(definition.priority->value);
+  if (!severity) {
+    out.wrong = {"unknown priority \"" + definition.priority->value +
+                     "\": emergency, alert, critical, error, warning, notice, informational or debug",
+                 definition.priority->at(0)};
+    return out;
+  }
+  out.rule.severity = *severity;
+  if (definition.confidence > 0) out.rule.confidence = definition.confidence;
+  for (const std::string& tag : definition.tags)
+    if (is_technique(tag)) out.rule.attack.push_back(tag);
+
+  auto tree = definitions.condition_of(definition);
+  if (auto* problem = std::get_if<Problem>(&tree)) {
+    out.wrong = std::move(*problem);
+    return out;
+  }
+  Position where;
+  auto bound = bind_tree(std::get<NodePtr>(tree), remarks, where);
+  if (auto* fault = std::get_if<Fault>(&bound)) {
+    out.wrong = {std::move(fault->message), where};
+    out.unknown = fault->unknown;
+    return out;
+  }
+  out.condition = std::get<TreePtr>(std::move(bound));
+  auto output = Output::parse(definition.output->value);
+  if (auto* fault = std::get_if<Fault>(&output)) {
+    out.wrong = {"in the output: " + fault->message, definition.output->at(fault->offset)};
+    out.unknown = fault->unknown;
+    return out;
+  }
+  out.rule.output = std::get<Output>(std::move(output));
+  return out;
+}
+
+}  // namespace
+
+RuleSet::RuleSet(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+RuleSet::RuleSet(RuleSet&&) noexcept = default;
+RuleSet& RuleSet::operator=(RuleSet&&) noexcept = default;
+RuleSet::~RuleSet() = default;
+
+Result<RuleSet> RuleSet::compile(const std::vector<RuleFile>& files, std::vector<RuleStatus>* statuses,
+                                 const CompileOptions& options) {
+  std::optional<Error> first;
+  const auto report = [&](RuleStatus status) {
+    if (statuses != nullptr) statuses->push_back(std::move(status));
+  };
+  const auto wrong = [&](const std::string& rule, const Problem& problem) {
+    if (!first) first = error_at(problem.position, problem.message);
+    report({RuleStatus::State::wrong, rule, problem.position.file, problem.position.line, problem.position.column,
+            problem.message});
+  };
+
+  Definitions definitions;
+  std::vector<std::pair<std::string, Problem>> problems;
+  for (const RuleFile& file : files) definitions.add(read_document(file), problems);
+  for (const auto& [name, problem] : problems) wrong(name, problem);
+
+  auto impl = std::make_unique<Impl>();
+  impl->hostname = options.hostname;
+  std::string canonical = "shrike rules 1\n" + options.hostname + "\n";
+  for (const RuleDefinition& definition : definitions.rules()) {
+    if (definition.source != "syscall") {
+      report(status_of(definition, RuleStatus::State::unsupported, "source \"" + definition.source + "\" is not ours"));
+      continue;
+    }
+    if (!definition.enabled) {
+      report(status_of(definition, RuleStatus::State::disabled, {}));
+      continue;
+    }
+    std::vector<std::string> remarks = definition.remarks;
+    Outcome outcome = build(definitions, definition, remarks);
+    if (outcome.wrong && outcome.unknown && definition.skip_if_unknown) {
+      report(status_of(definition, RuleStatus::State::unsupported, outcome.wrong->message));
+      continue;
+    }
+    if (outcome.wrong) {
+      wrong(definition.name, *outcome.wrong);
+      continue;
+    }
+    canonical += definition.name + "\n" + std::string(severity_name(outcome.rule.severity)) + "\n" +
+                 std::to_string(outcome.rule.confidence) + "\n" + joined(outcome.rule.attack) + "\n" +
+                 definition.output->value + "\n";
+    print(outcome.condition, canonical);
+    canonical += "\n";
+    impl->add(std::move(outcome.rule), outcome.condition, remarks);
+    report(status_of(definition, RuleStatus::State::loaded, joined(remarks)));
+  }
+  if (first) return *first;
+  impl->finish(canonical);
+  return RuleSet(std::move(impl));
+}
+
+void RuleSet::evaluate(const Event& event, std::vector<Alert>& alerts) const {
+  Impl& impl = *impl_;
+  const auto kind = static_cast<size_t>(event.kind);
+  ++impl.number;
+  if (kind >= event_kind_count) return;
+  const Context context{event, event.process, impl.scratch.arena, impl.number, impl.hostname};
+  impl.matched.clear();
+  impl.programs[kind].run(context, impl.scratch, [&](uint32_t rule) { impl.matched.push_back(rule); });
+  for (const uint32_t index : impl.matched) {
+    const Rule& rule = impl.rules[index];
+    Alert& alert = alerts.emplace_back(alert_about(event));
+    alert.rule = rule.name;
+    alert.severity = rule.severity;
+    alert.confidence = rule.confidence;
+    alert.risk = weight_of(rule.severity) * rule.confidence;
+    alert.attack = rule.attack;
+    // Only what the kernel told, so that a replayed event has the same uid.
+    const std::string identity = rule.name + "\n" + std::to_string(event.boot_ns) + "\n" +
+                                 std::to_string(event.task.tid) + "\n" + std::to_string(event.task.start_ns);
+    alert.uid = hex(as_bytes(sha256(identity))).substr(0, 32);
+    rule.output.render(context, impl.scratch, alert.message, alert.fields);
+  }
+}
+
+const FilterSpec& RuleSet::filter() const { return impl_->filter; }
+size_t RuleSet::size() const { return impl_->rules.size(); }
+std::string RuleSet::digest() const { return impl_->digest; }
+
+}  // namespace shrike::scoring

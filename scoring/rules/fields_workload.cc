@@ -1,0 +1,123 @@
+#include <array>
+
+#include "scoring/rules/field.h"
+#include "scoring/rules/names.h"
+
+namespace shrike::scoring {
+
+std::string_view container_id(const Process* process) {
+  if (process == nullptr || process->container == nullptr) return "host";
+  return std::string_view(process->container->id).substr(0, 12);
+}
+
+namespace {
+
+using K = EventKind;
+constexpr KindSet all = KindSet::all();
+constexpr uint32_t unset = UINT32_MAX;
+
+void user_name(const Context& c, int, Values& out) {
+  const Task& task = c.event.task;
+  if (task.euid == 0) return out.text("root");
+  // The table names real ids; another effective one has a name only by luck.
+  if (c.process != nullptr && task.euid == c.process->task.uid) out.known(c.process->user);
+}
+void group_name(const Context& c, int, Values& out) {
+  const Task& task = c.event.task;
+  if (task.egid == 0) return out.text("root");
+  if (c.process != nullptr && task.egid == c.process->task.gid) out.known(c.process->group);
+}
+void login_name(const Context& c, int, Values& out) {
+  const Task& task = c.event.task;
+  if (task.loginuid == 0) return out.text("root");
+  if (c.process != nullptr && task.loginuid != unset && task.loginuid == c.process->task.uid) out.known(c.process->user);
+}
+void login_uid(const Context& c, int, Values& out) {
+  out.number(c.event.task.loginuid == unset ? int64_t{-1} : int64_t{c.event.task.loginuid});
+}
+
+template <uint32_t Task::*member>
+void task(const Context& c, int, Values& out) {
+  out.number(c.event.task.*member);
+}
+
+// Only a container has these; on the host they are missing.
+void runtime(const Context& c, int, Values& out) {
+  if (c.process == nullptr || c.process->container == nullptr) return out.text("host");
+  out.known(c.process->container->runtime);
+}
+void full_id(const Context& c, int, Values& out) {
+  if (c.process == nullptr || c.process->container == nullptr) return out.text("host");
+  out.text(c.process->container->id);
+}
+void container_name(const Context& c, int, Values& out) {
+  if (c.process == nullptr || c.process->container == nullptr) out.text("host");
+}
+
+template <void (*get)(const Context&, const Process&, Values&)>
+void target(const Context& c, int, Values& out) {
+  if (c.event.target != nullptr) get(c, *c.event.target, out);
+}
+void same_container(const Context& c, int, Values& out) {
+  if (c.event.target != nullptr) out.boolean(container_id(c.event.target) == container_id(c.process));
+}
+
+constexpr auto fields = std::to_array<Field>({
+    {"thread.tid", Type::number, all, task<&Task::tid>, "thread id, first pid namespace"},
+    {"thread.cap_effective", Type::text, all,
+     [](const Context& c, int, Values& out) { out.text(capabilities(c.arena, c.event.task.cap_effective)); },
+     "effective capabilities with spaces between: CAP_CHOWN CAP_KILL", {}, {}, false, 8},
+    {"thread.uid", Type::number, all, task<&Task::uid>, "ours: real user id"},
+    {"thread.euid", Type::number, all, task<&Task::euid>, "ours: effective user id"},
+    {"thread.suid", Type::number, all, task<&Task::suid>, "ours: saved user id"},
+    {"thread.gid", Type::number, all, task<&Task::gid>, "ours: real group id"},
+    {"thread.egid", Type::number, all, task<&Task::egid>, "ours: effective group id"},
+    {"thread.ns.mnt", Type::number, all, task<&Task::ns_mnt>, "ours: mount namespace"},
+    {"thread.ns.pid", Type::number, all, task<&Task::ns_pid>, "ours: pid namespace"},
+    {"thread.ns.net", Type::number, all, task<&Task::ns_net>, "ours: network namespace"},
+    {"thread.ns.user", Type::number, all, task<&Task::ns_user>, "ours: user namespace"},
+    {"user.uid", Type::number, all, task<&Task::euid>, "effective user id, as Falco has it"},
+    {"user.name", Type::text, all, user_name, "name of the effective user"},
+    {"user.loginuid", Type::number, all, login_uid, "who logged in; -1 when nobody did"},
+    {"user.loginname", Type::text, all, login_name, "its name, when it is also the real user"},
+    {"group.gid", Type::number, all, task<&Task::egid>, "effective group id"},
+    {"group.name", Type::text, all, group_name, "its name"},
+    {"container.id", Type::text, all, [](const Context& c, int, Values& out) { out.text(container_id(c.process)); },
+     "12 characters; host on the host"},
+    {"container.full_id", Type::text, all, full_id, "the whole id; host on the host"},
+    {"container.type", Type::text, all, runtime, "docker, containerd, crio, podman, ...; host on the host"},
+    {"container.name", Type::text, all, container_name, "host on the host; in a container not known to us yet"},
+    {"container.image", Type::text, {}, nullptr, "not known to us yet"},
+    {"container.image.id", Type::text, {}, nullptr, "not known to us yet"},
+    {"container.image.repository", Type::text, {}, nullptr, "not known to us yet"},
+    {"container.image.tag", Type::text, {}, nullptr, "not known to us yet"},
+    {"container.image.digest", Type::text, {}, nullptr, "not known to us yet"},
+    {"container.privileged", Type::boolean, {}, nullptr, "not known to us yet"},
+    {"container.mounts", Type::text, {}, nullptr, "not known to us yet"},
+    {"container.ip", Type::text, {}, nullptr, "not known to us yet"},
+    {"container.start_ts", Type::number, {}, nullptr, "not known to us yet"},
+    {"container.duration", Type::number, {}, nullptr, "not known to us yet"},
+    {"k8s.ns.name", Type::text, {}, nullptr, "not known to us yet"},
+    {"k8s.pod.name", Type::text, {}, nullptr, "not known to us yet"},
+    {"k8s.pod.id", Type::text, {}, nullptr, "not known to us yet"},
+    {"k8s.pod.uid", Type::text, {}, nullptr, "not known to us yet"},
+    {"target.pid", Type::number, kinds::targets,
+     target<[](const Context&, const Process& p, Values& out) { out.number(p.pid); }>,
+     "ours: process signalled, traced, read or written, or the child of fork"},
+    {"target.name", Type::text, kinds::targets,
+     target<[](const Context&, const Process& p, Values& out) { out.known(p.name); }>, "ours: its name"},
+    {"target.exepath", Type::text, kinds::targets,
+     target<[](const Context&, const Process& p, Values& out) { out.known(p.exe); }>, "ours: its executable"},
+    {"target.uid", Type::number, kinds::targets,
+     target<[](const Context&, const Process& p, Values& out) { out.number(p.task.uid); }>, "ours: its real user id"},
+    {"target.ppid", Type::number, kinds::targets,
+     target<[](const Context&, const Process& p, Values& out) { out.number(p.ppid); }>, "ours: its parent"},
+    {"target.same_container", Type::boolean, kinds::targets, same_container,
+     "ours: it runs in the same container (or both on the host)"},
+});
+
+}  // namespace
+
+std::span<const Field> workload_fields() { return fields; }
+
+}  // namespace shrike::scoring

@@ -1,0 +1,47 @@
+#pragma once
+// How texts and addresses are compared.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace shrike::scoring {
+
+bool contains(std::string_view text, std::string_view part);
+/// ASCII letters of either case are the same.
+bool contains_ignoring_case(std::string_view text, std::string_view part);
+/// fnmatch without any special meaning of '/': '*', '?', '[a-z]', '[!x]', backslash. Time is at most the product of
+/// both lengths.
+bool glob(std::string_view pattern, std::string_view text, bool ignore_case);
+/// `prefix` is `path` or one of the folders above it.
+bool path_prefix(std::string_view prefix, std::string_view path);
+char lower(char c);
+
+/// A network or, with all bits, one address.
+struct Network {
+  std::array<uint8_t, 16> bytes{};
+  uint8_t size = 4;  ///< 4 or 16
+  uint8_t bits = 32;
+
+  static std::optional<Network> parse(const std::string& text);
+  /// `address`: 4 or 16 bytes.
+  [[nodiscard]] bool has(std::string_view address) const;
+};
+
+/// A set of texts asked often: one probe for what is not in it.
+class TextSet {
+ public:
+  explicit TextSet(const std::vector<std::string>& texts);
+  [[nodiscard]] bool has(std::string_view text) const;
+
+ private:
+  static uint64_t hash(std::string_view text);
+  std::vector<std::string> texts_;
+  std::vector<uint32_t> slots_;  // index + 1 into texts_, 0: free
+  uint64_t lengths_ = 0;         // bit n: a text of n characters (63: or more)
+};
+
+}  // namespace shrike::scoring
