@@ -9,13 +9,13 @@
 
 #include <linux/bpf.h> /* uapi: __u8 to __u64, map types, flags */
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
 #define __kernel_type __attribute__((preserve_access_index))
-#define NULL ((void *)0)
 
 typedef struct {
 	__u32 val;

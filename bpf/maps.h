@@ -13,6 +13,14 @@
 #include "shrike_event.h"
 #include "shrike_filter.h"
 
+/* Whose buffers: one set per kind of context, because one may interrupt the other on the same core. */
+enum context {
+	CONTEXT_TASK = 0, /* system calls, fork, exec, exit, io_uring: never inside each other */
+	CONTEXT_ITER,     /* the task iterator: can be preempted */
+	CONTEXT_SIGNAL,   /* signal_generate: also from interrupts */
+	CONTEXT_SOCKET,   /* inet_sock_set_state: also from soft interrupts */
+};
+
 /* Lifecycle, privilege and integrity. The loader sets the real size. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -81,5 +89,58 @@ struct {
 	__type(key, struct shrike_name);
 	__type(value, struct shrike_name_access);
 } names __weak SEC(".maps");
+
+/* What is left of each cgroup's events per second (by v2 id). The least recently used ones start afresh. */
+struct budget {
+	__u64 updated_ns;
+	__s64 left;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct budget);
+} budgets __weak SEC(".maps");
+
+/* Path arguments as they were when the call was entered (entry.h). */
+#define ENTRY_TEXT 256
+struct entry {
+	__u32 call; /* enum shrike_call, 0: nothing kept */
+	__s32 length[2];
+	__u32 pad;
+	__u64 rest[2]; /* hash of what did not fit */
+	char text[2][ENTRY_TEXT + 8];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct entry);
+} entries __weak SEC(".maps");
+
+#define PATH_END 4096 /* where a walked path ends */
+#define PATH_FIRST 8  /* and the first byte one may use: an LPM key's length stands before it */
+#define GIVEN (PATH_END + 1)
+
+/* base, '/', path as given, and room for an LPM key's worth behind it. */
+struct path_buffer {
+	char text[GIVEN + SHRIKE_PATH_MAX + 512];
+};
+/* Only a walked path. */
+struct walk_buffer {
+	char text[PATH_END + 512];
+};
+
+/* Room to put paths together: CONTEXT_TASK, CONTEXT_ITER. */
+struct work {
+	struct walk_buffer real;
+	struct path_buffer path[2];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct work);
+} works __weak SEC(".maps");
 
 #endif

@@ -9,8 +9,6 @@
  *	record_task(&s->record, task);
  *	record_user_string(s, SHRIKE_S_PATH, pointer, SHRIKE_PATH_MAX);
  *	record_finish(s, SHRIKE_CLASS_FILE, tgid);
- *
- * There is one scratch buffer per kind of context, because one may interrupt the other on the same core.
  */
 #ifndef SHRIKE_RING_H
 #define SHRIKE_RING_H
@@ -18,13 +16,6 @@
 #include "call.h"
 #include "maps.h"
 #include "task.h"
-
-enum context {
-	CONTEXT_TASK = 0, /* system calls, fork, exec, exit, io_uring: never inside each other */
-	CONTEXT_ITER,     /* the task iterator: can be preempted */
-	CONTEXT_SIGNAL,   /* signal_generate: also from interrupts */
-	CONTEXT_SOCKET,   /* inet_sock_set_state: also from soft interrupts */
-};
 
 #define SCRATCH_TEXT (SHRIKE_RECORD_MAX - sizeof(struct shrike_record))
 #define SMALL_TEXT 256 /* signals and sockets have no text but a socket's path */

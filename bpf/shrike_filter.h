@@ -43,6 +43,23 @@ struct shrike_name_access {
 	__u32 last;
 };
 
+/*
+ * One hash each over what the maps hold, so that most look-ups need not be made. `bit` is the hash's value:
+ *   prefixes: shrike_prefix_bit(first four bytes, little endian); one shorter than that sets every bit.
+ *   names: shrike_name_bit(first eight bytes, little endian and zero padded; length, at most SHRIKE_NAME_MAX).
+ */
+#define SHRIKE_PREFIX_BLOOM 16 /* words of 64 bits */
+#define SHRIKE_NAME_BLOOM 32
+
+static inline __attribute__((always_inline)) __u32 shrike_prefix_bit(__u32 first)
+{
+	return first * 0x9e3779b1u >> 22;
+}
+static inline __attribute__((always_inline)) __u32 shrike_name_bit(__u64 first, __u32 length)
+{
+	return (__u32)((first + length) * 0x9e3779b97f4a7c15ull >> 53);
+}
+
 /* Becomes `const volatile struct shrike_filter filter` in the objects' read-only data. */
 struct shrike_filter {
 	__u64 kinds[2];        /* bit k: kind k leaves the kernel */
@@ -55,6 +72,9 @@ struct shrike_filter {
 	__u64 budget_burst;
 	__u32 shards;          /* power of two */
 	__u32 pad;
+	__u64 seed;            /* random: keys the hash of long arguments */
+	__u64 prefix_bloom[SHRIKE_PREFIX_BLOOM];
+	__u64 name_bloom[SHRIKE_NAME_BLOOM];
 };
 
 #endif
