@@ -78,7 +78,7 @@ Result<void> Client::stream(const std::string& path, const Parameters& parameter
   bool ended_by_us = false;
   const auto on_response = [&](const httplib::Response& response) {
     status = response.status;
-    return true;
+    return !http_->stopped;  // stop() may have come before there was a socket to close
   };
   const auto on_content = [&](const char* data, size_t size) {
     if (status != 200) {

@@ -13,6 +13,7 @@
 #include "collector/ctl/times.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
+#include "scoring/rules/engine.h"
 
 namespace shrike::ctl {
 namespace {
@@ -37,6 +38,14 @@ Result<std::string> make_nkey(const std::string& path) {
   return key.public_key().nkey();
 }
 
+/// Finds what is wrong with rule files before anything is started.
+Result<void> check_rules(const std::vector<std::string>& paths) {
+  std::vector<scoring::RuleFile> files;
+  for (const std::string& path : paths) files.push_back({path, TRY(read_file(path, 16u << 20))});
+  if (const auto rules = scoring::RuleSet::compile(files, nullptr); !rules.ok()) return rules.error();
+  return {};
+}
+
 /// nats-server's ports file: its name holds the program's name and the process id.
 std::string ports_file(const std::string& dir, const Child& nats, const std::string& program) {
   return dir + "/" + program.substr(program.rfind('/') + 1) + "_" + std::to_string(nats.pid()) + ".ports";
@@ -55,6 +64,12 @@ std::vector<std::string> default_rules() {
 
 Demo::Demo(const DemoOptions& options, DemoState& state, Output& out, int signals)
     : options_(options), state_(state), out_(out), signals_(signals), reader_gone_(eventfd(0, EFD_CLOEXEC)) {}
+
+Demo::~Demo() {
+  for (auto* child : {&agent_, &collector_, &nats_}) {
+    if (child->has_value()) (*child)->stop(others_patience);
+  }
+}
 
 void Demo::say(const std::string& text) const {
   if (options_.verbose) complain(text);
@@ -157,6 +172,7 @@ Result<void> Demo::start() {
   for (const std::string& file : options_.rules.empty() ? default_rules() : options_.rules) {
     setup_.rules.push_back(std::filesystem::absolute(file).lexically_normal().string());
   }
+  TRY_VOID(check_rules(setup_.rules));
   if (state_.kept() && std::filesystem::exists(state_.path("collector/segments"))) {
     const auto before = collector::verify_state(state_.path("collector"), {}, {});
     if (before.ok()) {
@@ -196,6 +212,22 @@ Result<void> Demo::run() {
     if (poll(fds, 5, timeout) < 0 && errno != EINTR) return errno_error("poll");
     if (fds[0].revents != 0 || fds[1].revents != 0) return {};
     TRY_VOID(all_alive());
+  }
+}
+
+void Demo::let_collector_catch_up() {
+  // What the agent flushed is stored when it ends; here we wait until it is also printed.
+  const uint64_t deadline = boot_now_ns() + 5'000'000'000;
+  Client client(endpoint_);
+  while (boot_now_ns() < deadline && !readable(signals_) && !out_.reader_gone()) {
+    uint64_t stored = 0;
+    const auto counted = client.lines("/v1/alerts", {{"since", rfc3339(started_ns_)}}, 5, [&](std::string_view line) {
+      stored += !line.empty();
+      return true;
+    });
+    if (!counted.ok() || printer_->count() >= stored) return;
+    pollfd one{signals_, POLLIN, 0};
+    (void)poll(&one, 1, 20);
   }
 }
 

@@ -54,6 +54,10 @@ class Demo {
  public:
   /// `signals`: a signalfd that becomes readable when the demo is to end.
   Demo(const DemoOptions& options, DemoState& state, Output& out, int signals);
+  Demo(const Demo&) = delete;
+  Demo& operator=(const Demo&) = delete;
+  /// Ends whatever runs, in the right order and politely, so that a kept state directory stays whole.
+  ~Demo();
   /// Starts all three and waits until each is ready. Errors: which one did not, with the end of its log. Error::code is
   /// EINTR when a signal came meanwhile.
   Result<void> start();

@@ -1,0 +1,53 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <re2/re2.h>
+
+#include <set>
+
+#include "collector/ctl/options.h"
+#include "common/base/file.h"
+
+namespace shrike::ctl {
+namespace {
+
+using testing::HasSubstr;
+
+std::set<std::string> options_of(const std::vector<std::string>& command) {
+  std::vector<std::string> arguments = command;
+  arguments.emplace_back("--help");
+  const auto parsed = parse_options(arguments);
+  const std::string text = std::get<Stop>(parsed).text;
+  std::set<std::string> out;
+  re2::StringPiece rest(text);
+  std::string option;
+  static const RE2 pattern("\\s(--[a-z][a-z-]+)");
+  while (RE2::FindAndConsume(&rest, pattern, &option)) out.insert(option);
+  return out;
+}
+
+std::string without_escapes(std::string text) {
+  RE2::GlobalReplace(&text, R"(\\-)", "-");
+  RE2::GlobalReplace(&text, R"(\\f[BIRP])", "");
+  return text;
+}
+
+TEST(Manual, AndCompletionKnowEveryCommandAndOption) {
+  const std::string manual = without_escapes(read_file(SHRIKE_SOURCE_DIR "/packaging/man/shrike.1").value());
+  const std::string completion = read_file(SHRIKE_SOURCE_DIR "/packaging/completion/shrike").value();
+  for (const std::vector<std::string>& command : {std::vector<std::string>{}, {"tail"}, {"query"}, {"nodes"}, {"status"},
+                                                  {"verify"}, {"demo"}, {"rules"}, {"rules", "check"}}) {
+    std::string name;
+    for (const std::string& word : command) name += " " + word;
+    EXPECT_THAT(manual, HasSubstr("shrike" + name));
+    const auto options = options_of(command);
+    EXPECT_THAT(options, testing::Contains("--help"));
+    for (const std::string& option : options) {
+      EXPECT_THAT(manual, HasSubstr(option)) << "shrike" << name;
+      EXPECT_THAT(completion, HasSubstr(option)) << "shrike" << name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace shrike::ctl
