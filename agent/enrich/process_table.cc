@@ -2,6 +2,8 @@
 
 #include "agent/enrich/process_table.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 
 namespace shrike::enrich {
@@ -58,7 +60,9 @@ void ProcessTable::apply(Event& event) {
       on_exit(event, node);
       break;
     case EventKind::dup:
-      if (event.result >= 0 && event.arg[1] <= 2 && event.socket.family != 0) node->process.has_stdio_socket = true;
+      // Services and sshd use Unix sockets as standard streams; only the network makes a remote shell.
+      if (event.result >= 0 && event.arg[1] <= 2 && event.socket.family != AF_UNIX && event.socket.family != 0)
+        node->process.has_stdio_socket = true;
       break;
     case EventKind::signal:
     case EventKind::ptrace:
