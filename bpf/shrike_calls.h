@@ -60,11 +60,80 @@
 	X(umount2, 166, 52, UMOUNT, UMOUNT, exit_mount, keep_path)                           \
 	X(umount, -1, 22, UMOUNT, UMOUNT, exit_mount, keep_path)                             \
 	X(pivot_root, 155, 217, PIVOT_ROOT, PIVOT_ROOT, exit_mount, keep_paths)              \
-	X(chroot, 161, 61, CHROOT, CHROOT, exit_mount, keep_path)
+	X(chroot, 161, 61, CHROOT, CHROOT, exit_mount, keep_path)                            \
+	/* network.bpf.c */                                                                  \
+	X(socket, 41, 359, SOCKET, SOCKET, exit_network, none)                               \
+	X(bind, 49, 361, BIND, BIND, exit_network, none)                                     \
+	X(listen, 50, 363, LISTEN, LISTEN, exit_network, none)                               \
+	X(accept, 43, -1, ACCEPT, ACCEPT, exit_network, none)                                \
+	X(accept4, 288, 364, ACCEPT, ACCEPT, exit_network, none)                             \
+	X(connect, 42, 362, CONNECT, CONNECT, exit_network, none)                            \
+	X(sendto, 44, 369, SENDTO, SENDTO, exit_network, none)                               \
+	X(sendmsg, 46, 370, SENDTO, SENDTO, exit_network, none)                              \
+	X(sendmmsg, 307, 345, SENDTO, SENDTO, exit_network, none)                            \
+	X(socketcall, -1, 102, SOCKET, SENDTO, exit_network, none)                           \
+	X(dup, 32, 41, DUP, DUP, exit_dup, none)                                             \
+	X(dup2, 33, 63, DUP, DUP, exit_dup, none)                                            \
+	X(dup3, 292, 330, DUP, DUP, exit_dup, none)                                          \
+	X(fcntl, 72, 55, DUP, DUP, exit_dup, none)                                           \
+	X(fcntl64, -1, 221, DUP, DUP, exit_dup, none)                                        \
+	/* privilege.bpf.c */                                                                \
+	X(setuid, 105, 213, SETID, SETID, exit_plain, none)                                  \
+	X(setgid, 106, 214, SETID, SETID, exit_plain, none)                                  \
+	X(setreuid, 113, 203, SETID, SETID, exit_plain, none)                                \
+	X(setregid, 114, 204, SETID, SETID, exit_plain, none)                                \
+	X(setresuid, 117, 208, SETID, SETID, exit_plain, none)                               \
+	X(setresgid, 119, 210, SETID, SETID, exit_plain, none)                               \
+	X(setfsuid, 122, 215, SETID, SETID, exit_plain, none)                                \
+	X(setfsgid, 123, 216, SETID, SETID, exit_plain, none)                                \
+	X(setgroups, 116, 206, SETID, SETID, exit_plain, none)                               \
+	X(setuid16, -1, 23, SETID, SETID, exit_plain, none)                                  \
+	X(setgid16, -1, 46, SETID, SETID, exit_plain, none)                                  \
+	X(setreuid16, -1, 70, SETID, SETID, exit_plain, none)                                \
+	X(setregid16, -1, 71, SETID, SETID, exit_plain, none)                                \
+	X(setresuid16, -1, 164, SETID, SETID, exit_plain, none)                              \
+	X(setresgid16, -1, 170, SETID, SETID, exit_plain, none)                              \
+	X(setfsuid16, -1, 138, SETID, SETID, exit_plain, none)                               \
+	X(setfsgid16, -1, 139, SETID, SETID, exit_plain, none)                               \
+	X(setgroups16, -1, 81, SETID, SETID, exit_plain, none)                               \
+	X(capset, 126, 185, CAPSET, CAPSET, exit_plain, none)                                \
+	X(setns, 308, 346, SETNS, SETNS, exit_plain, none)                                   \
+	X(unshare, 272, 310, UNSHARE, UNSHARE, exit_plain, none)                             \
+	X(userfaultfd, 323, 374, USERFAULTFD, USERFAULTFD, exit_plain, none)                 \
+	X(ptrace, 101, 26, PTRACE, PTRACE, exit_other_process, none)                         \
+	X(process_vm_readv, 310, 347, VM_ACCESS, VM_ACCESS, exit_other_process, none)        \
+	X(process_vm_writev, 311, 348, VM_ACCESS, VM_ACCESS, exit_other_process, none)       \
+	X(init_module, 175, 128, MODULE_LOAD, MODULE_LOAD, exit_kernel_code, none)           \
+	X(finit_module, 313, 350, MODULE_LOAD, MODULE_LOAD, exit_kernel_code, none)          \
+	X(delete_module, 176, 129, MODULE_UNLOAD, MODULE_UNLOAD, exit_kernel_code, none)     \
+	X(kexec_load, 246, 283, KEXEC, KEXEC, exit_kernel_code, none)                        \
+	X(kexec_file_load, 320, -1, KEXEC, KEXEC, exit_kernel_code, none)                    \
+	X(memfd_create, 319, 356, MEMFD, MEMFD, exit_memory, none)                           \
+	X(memfd_secret, 447, 447, MEMFD, MEMFD, exit_memory, none)                           \
+	X(mmap, 9, 192, MAP_WX, MAP_WX, exit_memory, none)                                   \
+	X(mmap_old, -1, 90, MAP_WX, MAP_WX, exit_memory, none)                               \
+	X(mprotect, 10, 125, MAP_WX, MAP_WX, exit_memory, none)                              \
+	X(pkey_mprotect, 329, 380, MAP_WX, MAP_WX, exit_memory, none)                        \
+	X(prctl, 157, 172, PRCTL, PRCTL, exit_prctl, none)                                   \
+	X(seccomp, 317, 354, PRCTL, PRCTL, exit_prctl, none)                                 \
+	X(keyctl, 250, 288, KEYCTL, KEYCTL, exit_keys, none)                                 \
+	X(add_key, 248, 286, KEYCTL, KEYCTL, exit_keys, none)                                \
+	X(request_key, 249, 287, KEYCTL, KEYCTL, exit_keys, none)                            \
+	X(perf_event_open, 298, 336, PERF_EVENT, PERF_EVENT, exit_keys, none)                \
+	/* objects.bpf.c */                                                                  \
+	X(bpf, 321, 357, BPF, BPF, exit_bpf, none)                                           \
+	/* uring.bpf.c */                                                                    \
+	X(io_uring_setup, 425, 425, URING_SETUP, URING_SETUP, exit_uring_setup, none)
 
 /* The x32 ABI has numbers of its own from 512 on; every other one is the x86-64 number with the x32 bit. */
-#define SHRIKE_X32_CALLS(X) \
-	X(520, execve)      \
+#define SHRIKE_X32_CALLS(X)   \
+	X(518, sendmsg)             \
+	X(520, execve)              \
+	X(521, ptrace)              \
+	X(528, kexec_load)          \
+	X(538, sendmmsg)            \
+	X(539, process_vm_readv)    \
+	X(540, process_vm_writev)   \
 	X(545, execveat)
 
 #define SHRIKE_CALL_NUMBERS 576 /* x86-64 and x32 */

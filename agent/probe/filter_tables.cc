@@ -19,6 +19,24 @@ bool any_of(const __u8 (&table)[n]) {
   return std::any_of(std::begin(table), std::end(table), [](__u8 call) { return call != 0; });
 }
 
+template <size_t n>
+void set_bit(__u64 (&bloom)[n], __u32 bit) {
+  bloom[bit / 64 % n] |= 1ull << (bit % 64);
+}
+
+void add_to_bloom(shrike_filter& filter, const shrike_prefix& key) {
+  __u32 first = 0;
+  std::memcpy(&first, key.text, sizeof first);
+  if (key.bits >= 8 * sizeof first) return set_bit(filter.prefix_bloom, shrike_prefix_bit(first));
+  for (__u64& word : filter.prefix_bloom) word = ~0ull;
+}
+
+void add_to_bloom(shrike_filter& filter, const shrike_name& key, size_t length) {
+  __u64 first = 0;
+  std::memcpy(&first, key.text, sizeof first);
+  set_bit(filter.name_bloom, shrike_name_bit(first, static_cast<__u32>(length)));
+}
+
 // The access masks of every prefix, those of its own prefixes included: the trie gives only the longest match.
 std::map<std::string_view, uint32_t> with_inherited(const std::map<std::string, uint32_t>& prefixes) {
   std::map<std::string_view, uint32_t> all;
@@ -52,6 +70,7 @@ Result<FilterTables> filter_tables(const FilterSpec& spec, const FilterLimits& l
   filter.shards = limits.shards;
   filter.budget_per_s = limits.budget_per_s;
   filter.budget_burst = limits.budget_burst != 0 ? limits.budget_burst : limits.budget_per_s;
+  filter.seed = limits.seed;
   shrike_fill_calls(filter.kinds, &out.calls);
 
   for (const auto& [text, access] : with_inherited(spec.prefixes)) {
@@ -60,6 +79,7 @@ Result<FilterTables> filter_tables(const FilterSpec& spec, const FilterLimits& l
     shrike_prefix key{};
     key.bits = static_cast<__u32>(8 * text.size());
     std::memcpy(key.text, text.data(), text.size());
+    add_to_bloom(filter, key);
     out.prefixes.emplace_back(key, access & access_all);
     filter.prefix_access |= access & access_all;
   }
@@ -72,6 +92,7 @@ Result<FilterTables> filter_tables(const FilterSpec& spec, const FilterLimits& l
     }
     shrike_name key{};
     std::memcpy(key.text, text.data(), text.size());
+    add_to_bloom(filter, key, text.size());
     out.names.emplace_back(key, access);
     filter.name_access |= access.any | access.last;
   }

@@ -17,6 +17,7 @@ struct FilterLimits {
   uint32_t shards = 1;  ///< power of two
   uint64_t budget_per_s = 0;
   uint64_t budget_burst = 0;
+  uint64_t seed = 0;  ///< random
 };
 
 /// A FilterSpec in the form the BPF programs read.

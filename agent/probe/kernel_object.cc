@@ -29,7 +29,7 @@ namespace shrike::probe {
 namespace {
 
 // What each generation has for itself; all other maps are shared.
-constexpr std::string_view own_maps[] = {"prefixes", "names", "on_enter", "on_exit"};
+constexpr std::string_view own_maps[] = {"prefixes", "names", "on_enter", "on_exit", "own_objects"};
 // Without these there is nothing to watch processes with.
 constexpr std::string_view essential[] = {"sys_exit", "on_fork", "on_exec", "on_exit"};
 
@@ -42,9 +42,10 @@ class Words {
     libbpf_words = &text;
     libbpf_set_print([](libbpf_print_level level, const char* format, va_list arguments) {
       if (libbpf_words == nullptr || level == LIBBPF_DEBUG) return 0;
-      char line[1024];
-      std::vsnprintf(line, sizeof line, format, arguments);
+      char* line = nullptr;  // a verifier's log is one line to libbpf
+      if (::vasprintf(&line, format, arguments) < 0) return 0;
       libbpf_words->append(line);
+      ::free(line);
       return 0;
     });
   }
@@ -139,6 +140,7 @@ struct KernelObject::Impl {
   std::vector<bpf_link*> links;
   KernelSource::Ids ids;
   std::map<std::string, uint32_t> program_ids;
+  uint32_t task_lookup = 0;
   std::set<std::string, std::less<>> missing_points;  // programs whose tracepoint this kernel does not have
 
   Impl() = default;
@@ -158,6 +160,7 @@ struct KernelObject::Impl {
   [[nodiscard]] Result<void> fill_maps(const FilterTables& tables, Features& features) const;
   void say_what_is_there(Features& features) const;
   void read_ids();
+  [[nodiscard]] Result<void> seal();
 };
 
 KernelObject::KernelObject(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -177,13 +180,20 @@ void KernelObject::Impl::choose_programs(const FilterTables& tables, const std::
       // Tracepoints of later kernels, or of options this one was built without.
       const bool there =
           kernel == nullptr || btf__find_by_name_kind(kernel, ("btf_trace_" + point).c_str(), BTF_KIND_TYPEDEF) > 0;
-      if (!there) note(features, "no tracepoint " + point + ": " + name + " sees nothing");
+      // One tracepoint with an older name: io_uring_ops tells whether either is there.
+      if (!there && !point.starts_with("io_uring_submit"))
+        note(features, "no tracepoint " + point + ": " + name + " sees nothing");
       if (!there || refused.contains(name)) missing_points.insert(name);
       load = load && there;
     }
     if (!hook(program, "lsm/").empty()) load = load && features.bpf_lsm;
     bpf_program__set_autoload(program, load && !refused.contains(name));
   }
+  // Numbers as in bpf/privilege.bpf.c; 0: no way to find a task by its number.
+  const auto has = [&](const char* function) {
+    return kernel != nullptr && btf__find_by_name_kind(kernel, function, BTF_KIND_FUNC) > 0;
+  };
+  task_lookup = has("bpf_task_from_vpid") ? 2 : has("bpf_task_from_pid") ? 1 : 0;
   btf__free(kernel);
 }
 
@@ -226,7 +236,7 @@ Result<void> KernelObject::Impl::make_shard_rings(const RingSizes& sizes, const 
   return {};
 }
 
-// Handlers into the jump tables, prefixes and names into theirs; then nobody can change them any more.
+// Handlers into the jump tables, prefixes and names into theirs.
 Result<void> KernelObject::Impl::fill_maps(const FilterTables& tables, Features& features) const {
   std::set<std::string> missing;
   const auto jump = [&](const bpf_map* table, uint32_t call, const char* handler) -> Result<void> {
@@ -253,6 +263,24 @@ Result<void> KernelObject::Impl::fill_maps(const FilterTables& tables, Features&
   for (const auto& [key, access] : tables.names)
     if (::bpf_map_update_elem(bpf_map__fd(skeleton->maps.names), &key, &access, BPF_ANY) != 0)
       return errno_error("name " + std::string(key.text, strnlen(key.text, sizeof key.text)));
+  return {};
+}
+
+// The list of what is ours, by kind of object as bpf/objects.bpf.c numbers them; then all of this generation is frozen.
+Result<void> KernelObject::Impl::seal() {
+  read_ids();
+  const auto add = [&](uint32_t type, const std::vector<uint32_t>& list) -> Result<void> {
+    for (const uint32_t id : list) {
+      const uint32_t key[2] = {type, id};
+      const uint32_t value = 1;
+      if (::bpf_map_update_elem(bpf_map__fd(skeleton->maps.own_objects), key, &value, BPF_ANY) != 0)
+        return errno_error("list of own BPF objects");
+    }
+    return {};
+  };
+  TRY_VOID(add(1, ids.maps));
+  TRY_VOID(add(2, ids.programs));
+  TRY_VOID(add(3, ids.links));
   for (const std::string_view name : own_maps)
     if (::bpf_map_freeze(bpf_map__fd(find(std::string(name)))) != 0)
       return errno_error("freezing map " + std::string(name));
@@ -269,6 +297,7 @@ void KernelObject::Impl::say_what_is_there(Features& features) const {
     if (section.starts_with("tp_btf/io_uring_submit")) features.io_uring_ops |= there;
     if (section == "iter/task") features.task_iterator = bpf_program__fd(program) >= 0;
   }
+  if (!features.io_uring_ops) note(features, "no tracepoint io_uring_submit_req: io_uring operations are not seen");
   struct statfs fs {};
   for (const char* place : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"})
     if (::statfs(place, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC) features.cgroup_v2 = true;
@@ -296,6 +325,7 @@ Result<KernelObject> KernelObject::load(const FilterTables& tables, uint64_t gen
     impl->skeleton->rodata->filter = tables.filter;
     impl->skeleton->rodata->calls = tables.calls;
     impl->skeleton->rodata->generation = generation;
+    impl->skeleton->rodata->task_lookup = impl->task_lookup;
     TRY_VOID(impl->prepare_maps(tables, sizes, shared));
     if (const int error = shrike_bpf__load(impl->skeleton); error != 0) {
       const std::string program = refused_program(words.text);
@@ -332,8 +362,7 @@ Result<void> KernelObject::attach(Features& features) {
     }
     note(features, why.message);
   }
-  impl_->read_ids();
-  return {};
+  return impl_->seal();
 }
 
 int KernelObject::map(const std::string& name) const {

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -89,12 +90,14 @@ struct KernelSource::Impl {
   std::atomic<uint64_t> damaged{0};
   bool busy = false;  // the last poll found something
   uint64_t last_drain_ns = 0;
+  uint64_t seed = 0;  // one for all generations: what is kept at a call's entry may be read by the next one
 
   Result<FilterTables> tables_of(const FilterSpec& spec) const {
     return filter_tables(spec, {.self_tgid = options.self_tgid,
                                 .shards = sizes.shards,
                                 .budget_per_s = options.budget_per_s,
-                                .budget_burst = options.budget_burst});
+                                .budget_burst = options.budget_burst,
+                                .seed = seed});
   }
   Result<void> map_rings();
   size_t drain(const RecordCallback& callback);
@@ -133,6 +136,7 @@ Result<KernelSource> KernelSource::open(const ProbeOptions& options, const Filte
   impl->options = options;
   if (options.self_tgid == 0) impl->options.self_tgid = static_cast<uint32_t>(::getpid());
   impl->sizes = sizes_of(options);
+  if (::getrandom(&impl->seed, sizeof impl->seed, 0) != sizeof impl->seed) return errno_error("getrandom");
   const FilterTables tables = TRY(impl->tables_of(filter));
   impl->object = std::make_unique<KernelObject>(
       TRY(KernelObject::load(tables, impl->generation, impl->sizes, nullptr, impl->features)));

@@ -6,6 +6,8 @@
 #include <map>
 #include <string>
 
+#include "common/base/bytes.h"
+
 namespace shrike::probe {
 namespace {
 
@@ -105,6 +107,21 @@ TEST(FilterTables, MasksWithNothingInThemAreLeftOut) {
   const FilterTables tables = tables_of(spec);
   EXPECT_TRUE(tables.prefixes.empty());
   EXPECT_TRUE(tables.names.empty());
+}
+
+TEST(FilterTables, TheBloomFiltersHaveWhatTheMapsHave) {
+  FilterSpec spec;
+  spec.prefixes = {{"/etc/shadow", access_open_read}};
+  spec.names = {{".ssh", {.any = access_open_read, .last = 0}}, {"authorized_keys", {.any = 0, .last = access_chown}}};
+  const shrike_filter filter = tables_of(spec).filter;
+  const auto has = [](const auto& bloom, __u32 bit) { return ((bloom[bit / 64] >> (bit % 64)) & 1) != 0; };
+  EXPECT_TRUE(has(filter.prefix_bloom, shrike_prefix_bit(load_le<uint32_t>("/etc"))));
+  EXPECT_FALSE(has(filter.prefix_bloom, shrike_prefix_bit(load_le<uint32_t>("/usr"))));
+  EXPECT_TRUE(has(filter.name_bloom, shrike_name_bit(load_le<uint64_t>(".ssh\0\0\0\0"), 4)));
+  EXPECT_TRUE(has(filter.name_bloom, shrike_name_bit(load_le<uint64_t>("authorized_keys"), 15)));
+  EXPECT_FALSE(has(filter.name_bloom, shrike_name_bit(load_le<uint64_t>("passwd\0\0"), 6)));
+  spec.prefixes = {{"/e", access_open_read}};
+  for (const __u64 word : tables_of(spec).filter.prefix_bloom) EXPECT_EQ(word, ~0ull) << "shorter than what is hashed";
 }
 
 TEST(FilterTables, ABurstIsOneSecondUnlessSaid) {

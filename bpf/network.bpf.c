@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause
+/*
+ * Sockets. What the kernel keeps (addresses of a socket that is bound or connected) is taken from the socket; what only
+ * the caller had (where a refused connection was to go, where one datagram goes) from the call's arguments.
+ */
+#include <bpf/bpf_endian.h>
+
+#include "entry.h"
+#include "socket.h"
+
+#define F_DUPFD 0
+#define F_DUPFD_CLOEXEC 1030
+#define EAGAIN 11
+#define EINPROGRESS 115
+#define SENDMMSG_MAX 8 /* messages of one sendmmsg whose addresses are looked at */
+
+static __always_inline bool compat(const struct call *c)
+{
+	return c->flags & (SHRIKE_F_COMPAT32 | SHRIKE_F_X32);
+}
+
+/* Turns socketcall(2) into the call that it stands for. */
+static __always_inline bool unpack_socketcall(struct call *c)
+{
+	__u32 arg[6] = {};
+
+	/* No call has more than six; how many it has does not matter, as what lies behind is only not used. */
+	if (bpf_probe_read_user(arg, sizeof(arg), (const void *)c->arg[1]) &&
+	    bpf_probe_read_user(arg, 2 * sizeof(arg[0]), (const void *)c->arg[1]))
+		return false;
+	switch (c->arg[0]) {
+	case 1:
+		c->id = SHRIKE_CALL_socket;
+		break;
+	case 2:
+		c->id = SHRIKE_CALL_bind;
+		break;
+	case 3:
+		c->id = SHRIKE_CALL_connect;
+		break;
+	case 4:
+		c->id = SHRIKE_CALL_listen;
+		break;
+	case 5:
+	case 18:
+		c->id = SHRIKE_CALL_accept4;
+		break;
+	case 11:
+		c->id = SHRIKE_CALL_sendto;
+		break;
+	case 16:
+		c->id = SHRIKE_CALL_sendmsg;
+		break;
+	case 20:
+		c->id = SHRIKE_CALL_sendmmsg;
+		break;
+	default:
+		return false;
+	}
+#pragma unroll
+	for (int i = 0; i < 6; i++)
+		c->arg[i] = arg[i];
+	return true;
+}
+
+static __always_inline enum shrike_kind network_kind(__u32 id)
+{
+	switch (id) {
+	case SHRIKE_CALL_socket:
+		return SHRIKE_SOCKET;
+	case SHRIKE_CALL_bind:
+		return SHRIKE_BIND;
+	case SHRIKE_CALL_listen:
+		return SHRIKE_LISTEN;
+	case SHRIKE_CALL_accept:
+	case SHRIKE_CALL_accept4:
+		return SHRIKE_ACCEPT;
+	case SHRIKE_CALL_connect:
+		return SHRIKE_CONNECT;
+	case SHRIKE_CALL_sendto:
+	case SHRIKE_CALL_sendmsg:
+	case SHRIKE_CALL_sendmmsg:
+		return SHRIKE_SENDTO;
+	default:
+		return SHRIKE_NONE;
+	}
+}
+
+static __always_inline struct scratch *network_begin(struct task_struct *task, const struct call *c, long ret,
+						     enum shrike_kind kind)
+{
+	struct scratch *s;
+
+	if (!within_budget()) {
+		count_lost(SHRIKE_CLASS_NETWORK, SHRIKE_LOST_BUDGET);
+		return NULL;
+	}
+	s = record_begin(CONTEXT_TASK, kind);
+	if (!s)
+		return NULL;
+	record_task(&s->record, task);
+	record_call(&s->record, c, ret);
+	return s;
+}
+
+/* One datagram or stream piece with an address of its own. */
+static __always_inline void send_to(struct task_struct *task, const struct call *c, long ret, __u64 user, __u32 length)
+{
+	struct address address = {};
+	struct scratch *s;
+	struct sock *sk;
+
+	if (!read_address(&address, user, length, false))
+		return;
+	s = network_begin(task, c, ret, SHRIKE_SENDTO);
+	if (!s)
+		return;
+	sk = socket_of_file(file_of(task, c->arg[0]));
+	if (sk)
+		record_socket(&s->record, sk);
+	record_address(&s->record.socket, &address, false);
+	if (address.family == AF_UNIX)
+		record_unix_path(s, user, length, false);
+	record_finish(s, SHRIKE_CLASS_NETWORK, s->record.task.tgid);
+}
+
+/* The name and its length at the head of a struct msghdr, native or with 32-bit pointers. */
+static __always_inline bool message_name(const struct call *c, __u64 message, __u64 *name, __u32 *length)
+{
+	if (compat(c)) {
+		__u32 head[2];
+
+		if (bpf_probe_read_user(head, sizeof(head), (const void *)message))
+			return false;
+		*name = head[0];
+		*length = head[1];
+	} else {
+		__u64 head[2];
+
+		if (bpf_probe_read_user(head, sizeof(head), (const void *)message))
+			return false;
+		*name = head[0];
+		*length = head[1];
+	}
+	return *name != 0;
+}
+
+static __always_inline void send_event(struct task_struct *task, const struct call *c, long ret)
+{
+	const __u32 stride = compat(c) ? 32 : 64; /* sizeof(struct mmsghdr) */
+	__u64 name;
+	__u32 length;
+
+	if (c->id == SHRIKE_CALL_sendto) {
+		if (c->arg[4])
+			send_to(task, c, ret, c->arg[4], c->arg[5]);
+		return;
+	}
+	for (int i = 0; i < SENDMMSG_MAX; i++) {
+		if (i && (c->id == SHRIKE_CALL_sendmsg || i >= ret))
+			return;
+		if (message_name(c, c->arg[1] + i * stride, &name, &length))
+			send_to(task, c, ret, name, length);
+	}
+}
+
+/* bind, connect: the socket has the address, unless the call failed; then the arguments have. */
+static __always_inline void record_named(struct scratch *s, const struct call *c, long ret, struct sock *sk, bool local)
+{
+	struct shrike_socket *socket = &s->record.socket;
+	struct address address = {};
+
+	if (ret >= 0 && socket->family == AF_UNIX && sk && record_unix_socket(s, sk, !local))
+		return;
+	if (ret >= 0 && local)
+		return;
+	if (!local && socket->remote_port && (ret >= 0 || ret == -EINPROGRESS))
+		return;
+	if (!read_address(&address, c->arg[1], c->arg[2], false))
+		return;
+	record_address(socket, &address, local);
+	if (address.family == AF_UNIX)
+		record_unix_path(s, c->arg[1], c->arg[2], false);
+}
+
+static __always_inline void socket_event(struct task_struct *task, const struct call *c, long ret, enum shrike_kind kind)
+{
+	struct scratch *s = network_begin(task, c, ret, kind);
+	const bool made = kind == SHRIKE_SOCKET || kind == SHRIKE_ACCEPT;
+	struct sock *sk;
+
+	if (!s)
+		return;
+	if (kind == SHRIKE_SOCKET)
+		s->record.arg[3] = ret;
+	sk = socket_of_file(file_of(task, made ? ret : c->arg[0]));
+	if (sk) {
+		record_socket(&s->record, sk);
+	} else if (kind == SHRIKE_SOCKET) {
+		s->record.socket.family = c->arg[0];
+		s->record.socket.type = c->arg[1] & 0xf;
+		s->record.socket.protocol = c->arg[2];
+	}
+	if (kind == SHRIKE_BIND || kind == SHRIKE_CONNECT)
+		record_named(s, c, ret, sk, kind == SHRIKE_BIND);
+	else if (sk && s->record.socket.family == AF_UNIX && kind != SHRIKE_SOCKET)
+		record_unix_socket(s, sk, false);
+	record_finish(s, SHRIKE_CLASS_NETWORK, s->record.task.tgid);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(exit_network, struct pt_regs *regs, long result)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	enum shrike_kind kind;
+	struct call c;
+	long ret;
+
+	if (!read_call(regs, true, &c) || own())
+		return 0;
+	ret = call_result(&c, result);
+	if (c.id == SHRIKE_CALL_socketcall && !unpack_socketcall(&c))
+		return 0;
+	kind = network_kind(c.id);
+	/* A connection that is still being made counts as made. */
+	if (!kind || !result_wanted(kind, kind == SHRIKE_CONNECT && ret == -EINPROGRESS ? 0 : ret))
+		return 0;
+	if (kind == SHRIKE_SENDTO)
+		send_event(task, &c, ret);
+	else if (!(kind == SHRIKE_ACCEPT && ret == -EAGAIN))
+		socket_event(task, &c, ret, kind);
+	return 0;
+}
+
+/* A socket that becomes standard input, output or error: half of a reverse shell. */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(exit_dup, struct pt_regs *regs, long result)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct scratch *s;
+	struct sock *sk;
+	struct call c;
+	long ret;
+
+	if (!read_call(regs, true, &c))
+		return 0;
+	ret = call_result(&c, result);
+	if (ret < 0 || ret > 2 || own())
+		return 0;
+	if ((c.id == SHRIKE_CALL_fcntl || c.id == SHRIKE_CALL_fcntl64) && c.arg[1] != F_DUPFD &&
+	    c.arg[1] != F_DUPFD_CLOEXEC)
+		return 0;
+	sk = socket_of_file(file_of(task, ret));
+	if (!sk)
+		return 0;
+	s = network_begin(task, &c, ret, SHRIKE_DUP);
+	if (!s)
+		return 0;
+	s->record.arg[1] = ret;
+	record_socket(&s->record, sk);
+	if (s->record.socket.family == AF_UNIX)
+		record_unix_socket(s, sk, false);
+	record_finish(s, SHRIKE_CLASS_NETWORK, s->record.task.tgid);
+	return 0;
+}
+
+#define TCP_ESTABLISHED 1
+#define TCP_SYN_SENT 2
+#define TCP_FIN_WAIT1 4
+#define TCP_CLOSE 7
+#define TCP_CLOSE_WAIT 8
+#define TCP_LAST_ACK 9
+#define TCP_LISTEN 10
+
+/* Changes that a process makes by a call of its own. All others come with a packet, in whatever task it interrupts. */
+static __always_inline bool by_process(int from, int to)
+{
+	return to == TCP_SYN_SENT || to == TCP_LISTEN || from == TCP_LISTEN || to == TCP_FIN_WAIT1 || to == TCP_LAST_ACK;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_tcp_state, struct sock *sk, int from, int to)
+{
+	struct small_scratch *s;
+
+	if (!kind_wanted(SHRIKE_TCP_STATE) || !reporting())
+		return 0;
+	count_run(SHRIKE_ON_TCP_STATE);
+	if (by_process(from, to) && own())
+		return 0;
+	s = small_record_begin(CONTEXT_SOCKET, SHRIKE_TCP_STATE);
+	if (!s)
+		return 0;
+	record_socket(&s->record, sk);
+	if (s->record.socket.protocol != 6 /* IPPROTO_TCP; also called for SCTP and DCCP */)
+		return 0;
+	s->record.socket.state = to;
+	s->record.socket.old_state = from;
+	if (by_process(from, to))
+		record_task(&s->record, bpf_get_current_task_btf());
+	small_record_finish(s, SHRIKE_CLASS_NETWORK, s->record.task.tgid);
+	return 0;
+}
