@@ -81,11 +81,12 @@ Result<void> Daemon::Impl::set_up() {
   Identity identity = TRY(load_identity(config));
   node = identity.node;
   public_key = identity.key.public_key().to_hex();
-  shipping = TRY(Shipping::open(config, std::move(identity), options.version));
-  TRY_VOID(open_kernel(std::move(loaded)));
-
-  // From here on nothing is needed that an intruder could use. Before the first thread: capabilities are a thread's.
+  TRY_VOID(open_kernel(loaded));
+  // Capabilities are a thread's: they go before the spool starts the first one. A file of the state folder that is not
+  // root's own cannot be written from here on.
   TRY_VOID(drop_capabilities());
+  shipping = TRY(Shipping::open(config, std::move(identity), options.version));
+  TRY_VOID(open_pipeline(std::move(loaded)));
   TRY_VOID(install_system_call_filter());
 
   TRY_VOID(shipping->start_publishing());
@@ -96,7 +97,7 @@ Result<void> Daemon::Impl::set_up() {
   return {};
 }
 
-Result<void> Daemon::Impl::open_kernel(LoadedRules loaded) {
+Result<void> Daemon::Impl::open_kernel(const LoadedRules& loaded) {
   const Config& config = options.config;
   filter = filter_for(loaded.rules, config.filter.kinds);
   probe::ProbeOptions probe_options;
@@ -106,7 +107,17 @@ Result<void> Daemon::Impl::open_kernel(LoadedRules loaded) {
   probe_options.budget_per_s = config.filter.budget_per_s;
   probe_options.budget_burst = config.filter.budget_burst;
   source = TRY(probe::KernelSource::open(probe_options, filter));
+  if (!options.capture.empty())
+    capture.emplace(TRY(probe::CaptureWriter::create(options.capture, probe::capture_info_here())));
 
+  epoll = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll.valid()) return errno_error("epoll");
+  TRY_VOID(watch(signals.get()));
+  return watch(source->epoll_fd());
+}
+
+Result<void> Daemon::Impl::open_pipeline(LoadedRules loaded) {
+  const Config& config = options.config;
   wall_offset_ns = shrike::wall_offset_ns();
   start_time_ns = wall_now_ns();
   shipping->set_policy(policy_digest(loaded.rules, filter));
@@ -116,8 +127,6 @@ Result<void> Daemon::Impl::open_kernel(LoadedRules loaded) {
   wiring.table.processes = config.processes.max;
   wiring.self = self_of(*source);
   pipeline.emplace(std::move(wiring), std::move(loaded.rules), *shipping);
-  if (!options.capture.empty())
-    capture.emplace(TRY(probe::CaptureWriter::create(options.capture, probe::capture_info_here())));
 
   on_record = [this](std::span<const std::byte> record) {
     if (capture) {
@@ -128,13 +137,10 @@ Result<void> Daemon::Impl::open_kernel(LoadedRules loaded) {
     }
     pipeline->feed(record);
   };
-  const size_t primed = TRY(source->prime(on_record));
-  spdlog::info("{} processes were there before us", primed);
-
-  epoll = Fd(::epoll_create1(EPOLL_CLOEXEC));
-  if (!epoll.valid()) return errno_error("epoll");
-  TRY_VOID(watch(signals.get()));
-  return watch(source->epoll_fd());
+  // Without the iterator processes become known as they do something.
+  if (source->features().task_iterator)
+    spdlog::info("{} processes were there before us", TRY(source->prime(on_record)));
+  return {};
 }
 
 Result<void> Daemon::Impl::watch(int fd) {

@@ -42,7 +42,8 @@ struct Daemon::Impl {
   std::string node;
 
   Result<void> set_up();
-  Result<void> open_kernel(LoadedRules loaded);
+  Result<void> open_kernel(const LoadedRules& loaded);
+  Result<void> open_pipeline(LoadedRules loaded);
   Result<void> watch(int fd);
   Result<void> round();
   void handle_signals();
@@ -51,6 +52,7 @@ struct Daemon::Impl {
   void tick(uint64_t boot_ns);
   void seal(bool all);
   void follow_clock();
+  void look_after_shipping(uint64_t wall_ns);
   Losses losses(const probe::Counters& kernel) const;
   void post_status(const probe::Counters& kernel);
   void raise(std::vector<Alert> alerts);

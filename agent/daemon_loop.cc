@@ -22,6 +22,7 @@ using namespace std::chrono_literals;
 constexpr uint64_t second_ns = 1'000'000'000;
 constexpr uint64_t heartbeat_ns = 5 * second_ns;
 constexpr uint64_t drain_patience_ns = 2 * second_ns;
+constexpr uint64_t seal_every_ms = 100;  // telemetry grows old also when nothing comes
 constexpr auto stop_patience = 5s;
 /// A clock that was set moves by more than this; the error of measuring is smaller.
 constexpr int64_t clock_step_ns = 1'000'000;
@@ -46,6 +47,9 @@ Result<void> Daemon::run() {
   impl.raise(feature_alerts(now, impl.source->features()));
   for (const auto& note : impl.source->features().notes) spdlog::warn("{}", note);
   spdlog::info("watching as node {}: {} rules, key {}", impl.node, impl.pipeline->rules().size(), impl.public_key);
+  if (!impl.shipping->can_be_acknowledged())
+    spdlog::warn("{} is not there yet: until it is, nothing counts as delivered and the spool keeps it all",
+                 impl.options.config.collector.public_key_file);
   impl.tick(boot_now_ns());
   impl.manager.ready("watching");
   while (!impl.stopping) {
@@ -58,15 +62,15 @@ Result<void> Daemon::run() {
 Result<void> Daemon::Impl::round() {
   const uint64_t now = boot_now_ns();
   if (now >= next_tick_ns) tick(now);
-  const uint64_t left_ms = busy ? 0 : (next_tick_ns - std::min(now, next_tick_ns)) / 1'000'000 + 1;
+  const uint64_t to_tick_ms = (next_tick_ns - std::min(now, next_tick_ns)) / 1'000'000 + 1;
+  const uint64_t left_ms = busy ? 0 : std::min(to_tick_ms, seal_every_ms);
   epoll_event ready[2];
   const int count = ::epoll_wait(epoll.get(), ready, 2, static_cast<int>(left_ms));
   if (count < 0 && errno != EINTR) return errno_error("epoll_wait");
   bool records = busy;
   for (int i = 0; i < count; ++i) (ready[i].data.fd == signals.get() ? signalled : records) = true;
   if (signalled) handle_signals();
-  if (!records) return {};
-  busy = TRY(source->poll(0ms, on_record)) != 0;
+  if (records) busy = TRY(source->poll(0ms, on_record)) != 0;
   seal(false);
   return {};
 }
@@ -143,8 +147,18 @@ void Daemon::Impl::tick(uint64_t boot_ns) {
   seal(false);
   if (capture)
     if (auto flushed = capture->flush(); !flushed) spdlog::error("capture: {}", flushed.error().message);
+  look_after_shipping(wall_ns);
   post_status(kernel);
   if (manager.watchdog_period().count() > 0) manager.alive();
+}
+
+void Daemon::Impl::look_after_shipping(uint64_t wall_ns) {
+  const bool had_key = shipping->can_be_acknowledged();
+  for (const auto& line : shipping->look_after()) {
+    spdlog::warn("{}", line);
+    raise({integrity_alert(wall_ns, "Evidence damaged", Severity::high, line)});
+  }
+  if (!had_key && shipping->can_be_acknowledged()) spdlog::info("the collector's key has come");
 }
 
 void Daemon::Impl::follow_clock() {
@@ -194,7 +208,7 @@ void Daemon::Impl::post_status(const probe::Counters& kernel) {
   status.reloads_failed = reloads_failed;
   status.counts = pipeline->counts();
   status.kernel = kernel;
-  for (const auto& [key, count] : losses(kernel)) status.losses[{key.cause, key.loss_class}] = count;
+  for (const auto& [key, count] : shipping->losses(losses(kernel))) status.losses[{key.cause, key.loss_class}] = count;
   const auto& table = pipeline->table();
   status.table = {table.size(), table.live(), table.evicted_live(), table.text_bytes(), table.bound_bytes()};
   shipping->describe(status);

@@ -59,6 +59,8 @@ void lane_families(Families& out, const Status& s) {
   for (const auto& [name, lane] : s.lanes) Families::put(acked, number(lane.acked_seq), {{"lane", name}});
   auto& spool = out.add(MetricType::Gauge, "spool_bytes", "Bytes in the spool");
   for (const auto& [name, lane] : s.lanes) Families::put(spool, number(lane.spool_bytes), {{"lane", name}});
+  auto& pending = out.add(MetricType::Gauge, "pending_batches", "Batches not acknowledged yet");
+  for (const auto& [name, lane] : s.lanes) Families::put(pending, number(lane.pending_batches), {{"lane", name}});
 }
 
 }  // namespace
@@ -86,7 +88,14 @@ std::string status_to_metrics(const Status& s) {
           number(s.table.evicted_live));
   out.one(MetricType::Gauge, "publisher_connected", "1 while there is a connection to NATS",
           s.publisher.connected ? 1 : 0);
-  out.one(MetricType::Counter, "published_batches_total", "Batches NATS took", number(s.publisher.published));
+  out.one(MetricType::Counter, "published_batches_total", "Batches given to NATS", number(s.publisher.sent_batches));
+  out.one(MetricType::Counter, "acks_total", "Acknowledgements of the collector", number(s.publisher.acks));
+  out.one(MetricType::Counter, "refused_acks_total", "Acknowledgements that were not the collector's",
+          number(s.publisher.refused_acks));
+  out.one(MetricType::Counter, "publisher_errors_total", "Errors of the connection to NATS",
+          number(s.publisher.errors));
+  out.one(MetricType::Counter, "sealed_events_total", "Events in sealed batches", number(s.sealed.events));
+  out.one(MetricType::Counter, "sealed_bytes_total", "Bytes of sealed batches", number(s.sealed.bytes));
   out.one(MetricType::Counter, "rules_reloads_total", "Reloads of configuration and rules", number(s.reloads));
   out.one(MetricType::Counter, "rules_reloads_failed_total", "Reloads that left the old set in force",
           number(s.reloads_failed));

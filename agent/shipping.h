@@ -39,16 +39,23 @@ class Shipping : public Sink {
   void set_losses(const Losses& losses);
 
   /// Seals alerts at once and telemetry when it is full or a second old. Call it after each round of records.
-  /// Errors: the spool cannot be written (told once for each change of mind, not for each batch).
+  /// Errors: the spool could not be written since the last call.
   Result<void> seal(bool all = false);
 
-  /// Starts the threads that publish what the spool has. Errors: the collector's key file is broken.
+  /// Starts the threads that publish what the spool has. Errors: the collector's key file is broken (a missing one is
+  /// none: it is looked for again), or the NATS options are.
   Result<void> start_publishing();
+  /// Once a second: takes up the collector's key when it has come. Returns what was repaired or went wrong since.
+  std::vector<std::string> look_after();
+  /// Whether the collector's key is known.
+  [[nodiscard]] bool can_be_acknowledged() const;
   /// Waits at most `patience` for the collector to have everything, then stops the publisher.
   void stop(std::chrono::milliseconds patience);
 
-  /// Fills lanes and publisher.
+  /// Fills lanes, sealed and publisher.
   void describe(Status& status) const;
+  /// `outside` and what the spool itself lost, as the next header tells it.
+  [[nodiscard]] Losses losses(const Losses& outside) const;
 
  private:
   struct Impl;

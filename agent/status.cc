@@ -62,13 +62,18 @@ std::string status_to_json(const Status& s) {
   for (const auto& [name, lane] : s.lanes)
     out["spool"][name] = {{"sealed_seq", lane.sealed_seq},
                           {"acked_seq", lane.acked_seq},
-                          {"bytes", lane.spool_bytes},
-                          {"batches", lane.batches}};
-  out["publisher"] = {{"connected", s.publisher.connected},
-                      {"detail", s.publisher.detail},
-                      {"published", s.publisher.published},
-                      {"acknowledged", s.publisher.acknowledged},
-                      {"errors", s.publisher.errors}};
+                          {"pending_batches", lane.pending_batches},
+                          {"bytes", lane.spool_bytes}};
+  out["sealed"] = {{"batches", s.sealed.batches},
+                   {"events", s.sealed.events},
+                   {"alerts", s.sealed.alerts},
+                   {"payload_bytes", s.sealed.payload_bytes},
+                   {"bytes", s.sealed.bytes}};
+  out["publisher"] = {{"connected", s.publisher.connected},       {"collector_key", s.publisher.collector_key},
+                      {"sent_batches", s.publisher.sent_batches}, {"acks", s.publisher.acks},
+                      {"refused_acks", s.publisher.refused_acks}, {"resends", s.publisher.resends},
+                      {"reconnects", s.publisher.reconnects},     {"errors", s.publisher.errors},
+                      {"last_error", s.publisher.last_error}};
   out["rss_bytes"] = s.rss_bytes;
   return out.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }

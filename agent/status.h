@@ -37,19 +37,30 @@ struct Status {
     size_t text_bytes = 0;
     size_t bound_bytes = 0;
   } table;
-  struct LaneStatus {
+  struct Lane {
     uint64_t sealed_seq = 0;
     uint64_t acked_seq = 0;
+    uint64_t pending_batches = 0;
     uint64_t spool_bytes = 0;
-    uint64_t batches = 0;
   };
-  std::map<std::string, LaneStatus> lanes;
+  std::map<std::string, Lane> lanes;
+  struct Sealed {
+    uint64_t batches = 0;
+    uint64_t events = 0;
+    uint64_t alerts = 0;
+    uint64_t payload_bytes = 0;
+    uint64_t bytes = 0;
+  } sealed;
   struct Publisher {
     bool connected = false;
-    std::string detail;
-    uint64_t published = 0;
-    uint64_t acknowledged = 0;
+    bool collector_key = false;  ///< known: acknowledgements can be checked
+    uint64_t sent_batches = 0;
+    uint64_t acks = 0;
+    uint64_t refused_acks = 0;
+    uint64_t resends = 0;
+    uint64_t reconnects = 0;
     uint64_t errors = 0;
+    std::string last_error;
   } publisher;
   uint64_t rss_bytes = 0;
 };
