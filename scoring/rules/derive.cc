@@ -9,6 +9,11 @@ namespace {
 
 using Outcome = World::Outcome;
 
+// Folders that so many paths go through that their names select nothing.
+constexpr auto common = std::to_array<std::string_view>({"bin", "boot", "dev", "etc", "home", "lib", "lib64", "local", "log",
+                                                         "opt", "proc", "root", "run", "sbin", "share", "sys", "tmp",
+                                                         "usr", "var"});
+
 // A set of paths, larger rather than smaller than what a condition allows.
 struct Paths {
   bool any = true;
@@ -19,7 +24,9 @@ struct Paths {
   // How much of ordinary work such a set lets through, roughly; less is better.
   [[nodiscard]] double weight() const {
     if (any) return 1e12;
-    double sum = static_cast<double>(names.size() + last_names.size());
+    double sum = static_cast<double>(last_names.size());
+    for (const std::string& component : names)
+      sum += std::find(common.begin(), common.end(), component) != common.end() ? 1e4 : 4;
     for (const std::string& prefix : prefixes) {
       const auto length = static_cast<double>(prefix.size());
       sum += prefix == "/" ? 1e9 : 1 + 4000 / (length * length);
@@ -48,30 +55,29 @@ Paths name(std::string_view text, bool last) {
 }
 Paths better(Paths a, Paths b) { return a.weight() <= b.weight() ? std::move(a) : std::move(b); }
 
-// One path, whole. What was given may be relative: then the kernel can know it only by its last name.
-Paths exactly(std::string_view path, bool real) {
-  if (path == "/" || (real && path.starts_with('/'))) return prefix(path);
-  return better(name(path.substr(path.rfind('/') + 1), true), prefix(path));
+// One path, whole. A relative one (fd.nameraw) is known only by its last name.
+Paths exactly(std::string_view path) {
+  return path.starts_with('/') ? prefix(path) : name(path.substr(path.rfind('/') + 1), true);
 }
 
-// The components that stand whole, between two slashes, in a piece of literal text; `ends`: the path ends with it.
+// The best component that stands whole, between two slashes, in a piece of literal text; the deeper ones select more.
+// `ends`: the path ends with the text.
 Paths components(std::string_view text, bool ends) {
   Paths best;
   size_t slash = text.find('/');
   while (slash != std::string_view::npos) {
     const size_t next = text.find('/', slash + 1);
-    if (next != std::string_view::npos) best = better(std::move(best), name(text.substr(slash + 1, next - slash - 1), false));
-    if (next == std::string_view::npos && ends) best = better(std::move(best), name(text.substr(slash + 1), true));
+    if (next != std::string_view::npos) best = better(name(text.substr(slash + 1, next - slash - 1), false), std::move(best));
+    if (next == std::string_view::npos && ends) best = better(name(text.substr(slash + 1), true), std::move(best));
     slash = next;
   }
   return best;
 }
 
 Paths globbed(std::string_view pattern) {
-  if (pattern.find('\\') != std::string_view::npos) pattern = pattern.substr(0, pattern.find('\\')), pattern = {};
-  if (pattern.empty()) return {};
+  if (pattern.empty() || pattern.find('\\') != std::string_view::npos) return {};
   const size_t head = pattern.find_first_of("*?[");
-  if (head == std::string_view::npos) return exactly(pattern, false);
+  if (head == std::string_view::npos) return exactly(pattern);
   Paths best = prefix(pattern.substr(0, head));
   for (size_t at = 0; at < pattern.size();) {
     const size_t special = std::min(pattern.find_first_of("*?[", at), pattern.size());
@@ -87,11 +93,11 @@ Paths globbed(std::string_view pattern) {
   return best;
 }
 
-Paths whole_path(Operator op, std::string_view text, bool real) {
+Paths whole_path(Operator op, std::string_view text) {
   switch (op) {
     case Operator::equal:
     case Operator::in:
-    case Operator::intersects: return exactly(text, real);
+    case Operator::intersects: return exactly(text);
     case Operator::startswith: return better(prefix(text), components(text, false));
     case Operator::pmatch:
       while (text.size() > 1 && text.ends_with('/')) text.remove_suffix(1);
@@ -103,17 +109,14 @@ Paths whole_path(Operator op, std::string_view text, bool real) {
   }
 }
 
-Paths directory(Operator op, std::string_view text, bool real) {
+Paths directory(Operator op, std::string_view text) {
   switch (op) {
     case Operator::equal:
     case Operator::in:
-    case Operator::intersects: {
-      Paths inside = prefix(text == "/" ? "/" : std::string(text) + "/");
-      return real ? inside : better(std::move(inside), components(std::string(text) + "/", false));
-    }
+    case Operator::intersects: return prefix(text == "/" ? "/" : std::string(text) + "/");
     case Operator::startswith:
     case Operator::pmatch:
-    case Operator::contains: return whole_path(op, text, real);
+    case Operator::contains: return whole_path(op, text);
     default: return {};
   }
 }
@@ -121,13 +124,12 @@ Paths directory(Operator op, std::string_view text, bool real) {
 Paths of_check(const Check& check, EventKind kind) {
   const auto reader = reader_for(check.use, kind);
   if (!reader || reader->path == PathPart::none || !check.transforms.empty() || check.type != Type::text) return {};
-  const bool real = check.use.field->name.starts_with("fd.real");
   if (check.op == Operator::not_equal || check.op == Operator::exists) return {};
   Paths all = Paths::none();
   for (const std::string& text : check.texts) {
     switch (reader->path) {
-      case PathPart::whole: all.merge(whole_path(check.op, text, real)); break;
-      case PathPart::directory: all.merge(directory(check.op, text, real)); break;
+      case PathPart::whole: all.merge(whole_path(check.op, text)); break;
+      case PathPart::directory: all.merge(directory(check.op, text)); break;
       case PathPart::last:
         if (check.op != Operator::equal && check.op != Operator::in && check.op != Operator::intersects) return {};
         all.merge(name(text, true));
@@ -166,10 +168,22 @@ void add_paths(const Paths& paths, uint32_t access, FilterSpec& filter) {
   for (const std::string& text : paths.last_names) filter.names[text].last |= access;
 }
 
+// A part of a kind's events, and the access bit under which its paths are asked for.
 struct Part {
-  Outcome outcome;
+  World world;
   uint32_t access;
 };
+
+std::vector<Part> parts_of(EventKind kind) {
+  const uint32_t access = access_of(kind);
+  if (kind != EventKind::open)
+    return {{{kind, Outcome::success, 0}, access}, {{kind, Outcome::failure, 0}, access}};
+  return {{{kind, Outcome::success, access_open_read}, access_open_read},
+          {{kind, Outcome::success, access_open_write}, access_open_write},
+          {{kind, Outcome::failure, 0}, access_open_failed},
+          // Passes under either bit: last, so that a bit already asked for can be used.
+          {{kind, Outcome::success, access_open_read | access_open_write}, 0}};
+}
 
 }  // namespace
 
@@ -178,18 +192,20 @@ uint32_t derive_filter(const TreePtr& condition, FilterSpec& filter) {
   for (size_t k = 1; k < event_kind_count; ++k) {
     const auto kind = static_cast<EventKind>(k);
     if (kind_name(kind) == "none") continue;
-    std::vector<Part> parts{{Outcome::success, access_of(kind)}, {Outcome::failure, access_of(kind)}};
-    if (kind == EventKind::open)
-      parts = {{Outcome::success, access_open_read}, {Outcome::success, access_open_write}, {Outcome::failure, access_open_failed}};
     bool success = false, failure = false;
-    for (const Part& part : parts) {
-      const TreePtr left = fold(condition, {kind, part.outcome, kind == EventKind::open ? part.access : 0});
+    uint32_t asked = 0;
+    for (const Part& part : parts_of(kind)) {
+      const TreePtr left = fold(condition, part.world);
       if (left->is(Tree::Kind::no)) continue;
-      (part.outcome == Outcome::success ? success : failure) = true;
-      if (part.access == 0) continue;
+      (part.world.outcome == Outcome::success ? success : failure) = true;
+      uint32_t access = part.access;
+      if (kind == EventKind::open && access == 0)
+        access = (asked & access_open_read) != 0 && (asked & access_open_write) == 0 ? access_open_read : access_open_write;
+      asked |= access;
+      if (access == 0) continue;
       const Paths paths = of_tree(left, kind);
-      add_paths(paths, part.access, filter);
-      if (paths.any) everywhere |= part.access;
+      add_paths(paths, access, filter);
+      if (paths.any) everywhere |= access;
     }
     if (!success && !failure) continue;
     // Success alone is enough only while every rule that wants the kind says so.

@@ -15,6 +15,7 @@ constexpr uint16_t family_unix = 1, family_inet = 2, family_netlink = 16, family
 constexpr KindSet files = KindSet{K::open} | kinds::changes;
 constexpr KindSet descriptors = files | kinds::socket | KindSet{K::memfd};
 constexpr KindSet paths = kinds::file | KindSet{K::toctou};
+constexpr KindSet objects = paths | KindSet{K::module_load};
 
 std::string_view given_path(const Event& event) {
   return event.full_path.empty() && event.path.text.empty() ? event.real_path : event.full_path;
@@ -183,6 +184,8 @@ void target_path(const Context& c, int, Values& out) {
   out.known(link_like(c.event.kind) ? first_path(c.event) : c.event.full_path2);
 }
 
+void new_path(const Context& c, int, Values& out) { out.known(c.event.full_path2); }
+
 constexpr auto fields = std::to_array<Field>({
     {"fd.num", Type::number, {K::open, K::accept, K::memfd, K::socket, K::dup, K::bind, K::listen, K::connect, K::sendto},
      number, "descriptor; -1 for a failed open"},
@@ -191,7 +194,7 @@ constexpr auto fields = std::to_array<Field>({
     {"fd.name", Type::text, descriptors, name,
      "file: path as given, made absolute, normalised as text only; socket: client:port->server:port, or its path", {},
      PathPart::whole, false, 2},
-    {"fd.realpath", Type::text, paths, real_path,
+    {"fd.realpath", Type::text, objects, real_path,
      "ours: path of the object that the kernel really used, links followed; missing for a failed open", {},
      PathPart::whole},
     {"fd.nameraw", Type::text, files, [](const Context& c, int, Values& out) { out.known(c.event.path.text); },
@@ -201,10 +204,10 @@ constexpr auto fields = std::to_array<Field>({
      "fd.name without its last part", {}, PathPart::directory},
     {"fd.filename", Type::text, files, [](const Context& c, int, Values& out) { out.known(last_of(given_path(c.event))); },
      "last part of fd.name", {}, PathPart::last},
-    {"fd.realdirectory", Type::text, paths,
+    {"fd.realdirectory", Type::text, objects,
      [](const Context& c, int, Values& out) { out.known(directory_of(c.event.real_path)); },
      "ours: fd.realpath without its last part", {}, PathPart::directory},
-    {"fd.realfilename", Type::text, paths,
+    {"fd.realfilename", Type::text, objects,
      [](const Context& c, int, Values& out) { out.known(last_of(c.event.real_path)); }, "ours: last part of fd.realpath",
      {}, PathPart::last},
     {"fd.ino", Type::number, files, [](const Context& c, int, Values& out) { out.number(c.event.object.inode); },
@@ -259,6 +262,14 @@ constexpr auto fields = std::to_array<Field>({
      "rename, mount: from; link, symlink: the new name", {}, PathPart::whole},
     {"fs.path.target", Type::text, kinds::two_paths, target_path,
      "rename, mount: to; link, symlink: what it points at", {}, PathPart::whole},
+    {"fs.path.new", Type::text, {K::rename, K::link, K::symlink}, new_path,
+     "ours: the name that the call makes", {}, PathPart::whole},
+    {"fs.is_own_exe", Type::boolean, paths,
+     [](const Context& c, int, Values& out) {
+       if (c.process == nullptr || c.process->exe.empty()) return;
+       out.boolean(c.event.real_path == c.process->exe || c.event.full_path == c.process->exe);
+     },
+     "ours: the path is that of the process's own executable", {}, {}, false, 2},
 });
 
 }  // namespace

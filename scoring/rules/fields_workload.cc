@@ -58,6 +58,19 @@ template <void (*get)(const Context&, const Process&, Values&)>
 void target(const Context& c, int, Values& out) {
   if (c.event.target != nullptr) get(c, *c.event.target, out);
 }
+// Which namespaces fork, unshare or setns makes or enters.
+void new_namespaces(const Context& c, int, Values& out) {
+  struct Namespace {
+    uint64_t bit;
+    std::string_view name;
+  };
+  static constexpr auto namespaces = std::to_array<Namespace>(
+      {{0x20000, "mnt"}, {0x2000000, "cgroup"}, {0x4000000, "uts"}, {0x8000000, "ipc"}, {0x10000000, "user"},
+       {0x20000000, "pid"}, {0x40000000, "net"}});
+  const uint64_t flags = c.event.arg[c.event.kind == K::setns ? 1 : 0];
+  for (const Namespace& entry : namespaces)
+    if ((flags & entry.bit) != 0) out.text(entry.name);
+}
 void same_container(const Context& c, int, Values& out) {
   if (c.event.target != nullptr) out.boolean(container_id(c.event.target) == container_id(c.process));
 }
@@ -112,6 +125,8 @@ constexpr auto fields = std::to_array<Field>({
      target<[](const Context&, const Process& p, Values& out) { out.number(p.task.uid); }>, "ours: its real user id"},
     {"target.ppid", Type::number, kinds::targets,
      target<[](const Context&, const Process& p, Values& out) { out.number(p.ppid); }>, "ours: its parent"},
+    {"ns.new", Type::text, {K::fork, K::unshare, K::setns}, new_namespaces,
+     "ours: namespaces made or entered, any of mnt, cgroup, uts, ipc, user, pid, net"},
     {"target.same_container", Type::boolean, kinds::targets, same_container,
      "ours: it runs in the same container (or both on the host)"},
 });

@@ -14,7 +14,9 @@ uint32_t access_bits(const Event& event) {
   if (event.kind != EventKind::open) return access_of(event.kind);
   if (event.result < 0) return access_open_failed;
   constexpr uint64_t write_only = 1, read_write = 2, creat = 0100, trunc = 01000;
-  return (event.arg[0] & (write_only | read_write | creat | trunc)) != 0 ? access_open_write : access_open_read;
+  const bool write = (event.arg[0] & (write_only | read_write | creat | trunc)) != 0 || (event.flags & flag_created) != 0;
+  const bool read = (event.arg[0] & write_only) == 0;
+  return (write ? access_open_write : 0u) | (read ? access_open_read : 0u);
 }
 
 bool path_passes(const FilterSpec& filter, std::string_view path, uint32_t access) {
@@ -38,7 +40,9 @@ bool lets_through(const FilterSpec& filter, const Event& event) {
   if (filter.success_only.test(kind) && event.result < 0) return false;
   const uint32_t access = access_bits(event);
   if (access == 0 || (filter.any_path & access) != 0) return true;
-  const std::array<std::string_view, 3> paths{event.path.text, event.path2.text, event.real_path};
+  // As given and made absolute by the folder it is relative to, and the object's own.
+  const std::array<std::string_view, 5> paths{event.path.text, event.path2.text, event.full_path, event.full_path2,
+                                              event.real_path};
   return std::any_of(paths.begin(), paths.end(), [&](std::string_view path) { return path_passes(filter, path, access); });
 }
 

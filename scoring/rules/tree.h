@@ -32,7 +32,7 @@ struct World {
   enum class Outcome : uint8_t { any, success, failure };
   EventKind kind = EventKind::none;
   Outcome outcome = Outcome::any;
-  uint32_t access = 0;  ///< open: one of access_open_read, access_open_write; 0: not told
+  uint32_t access = 0;  ///< successful open: access_open_read, access_open_write or both, exactly; 0: not told
 };
 
 enum class Truth : uint8_t { no, yes, maybe };

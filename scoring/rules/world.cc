@@ -70,11 +70,14 @@ Truth judge_open(const Check& check, const World& world, std::string_view name) 
   if (name == "fd.typechar") return over(check, std::array<std::string_view, 2>{"f", "d"});
   if (name == "fd.type" && outcome == Outcome::failure) return over(check, std::array<std::string_view, 1>{"file"});
   if (name == "fd.type") return over(check, std::array<std::string_view, 2>{"file", "directory"});
-  // A failed open has no object. One that the kernel classed as reading has none of the flags of writing.
   if (name.starts_with("fd.real") && outcome == Outcome::failure) return Truth::no;
-  if (outcome == Outcome::success && world.access == access_open_read &&
+  if (outcome != Outcome::success) return Truth::maybe;
+  // What the kernel classed as only reading has no flag of writing, and the other way round.
+  if (world.access == access_open_read &&
       (name == "evt.is_open_write" || name == "evt.is_open_create" || name == "evt.is_open_exec"))
     return exactly(check, 0);
+  if (world.access == access_open_read && name == "evt.is_open_read") return exactly(check, 1);
+  if (world.access == access_open_write && name == "evt.is_open_read") return exactly(check, 0);
   return Truth::maybe;
 }
 
