@@ -14,7 +14,7 @@
 #define EINPROGRESS 115
 #define SENDMMSG_MAX 8 /* messages of one sendmmsg whose addresses are looked at */
 
-static __always_inline bool compat(const struct call *c)
+static __always_inline bool socket_compat(const struct call *c)
 {
 	return c->flags & (SHRIKE_F_COMPAT32 | SHRIKE_F_X32);
 }
@@ -127,7 +127,7 @@ static __always_inline void send_to(struct task_struct *task, const struct call 
 /* The name and its length at the head of a struct msghdr, native or with 32-bit pointers. */
 static __always_inline bool message_name(const struct call *c, __u64 message, __u64 *name, __u32 *length)
 {
-	if (compat(c)) {
+	if (socket_compat(c)) {
 		__u32 head[2];
 
 		if (bpf_probe_read_user(head, sizeof(head), (const void *)message))
@@ -147,7 +147,7 @@ static __always_inline bool message_name(const struct call *c, __u64 message, __
 
 static __always_inline void send_event(struct task_struct *task, const struct call *c, long ret)
 {
-	const __u32 stride = compat(c) ? 32 : 64; /* sizeof(struct mmsghdr) */
+	const __u32 stride = socket_compat(c) ? 32 : 64; /* sizeof(struct mmsghdr) */
 	__u64 name;
 	__u32 length;
 

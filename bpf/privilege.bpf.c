@@ -37,7 +37,7 @@ static __always_inline void privilege_finish(struct scratch *s)
 }
 
 /* The object's own path of an open file. */
-static __always_inline void record_real_path(struct scratch *s, struct file *file)
+static __always_inline void privilege_real_path(struct scratch *s, struct file *file)
 {
 	struct walk walk = {.start = PATH_END};
 	__u32 key = CONTEXT_TASK;
@@ -96,7 +96,7 @@ int BPF_PROG(exit_plain, struct pt_regs *regs, long result)
 }
 
 /* Writes who a process meant by `pid`: thread group and start time, 0 when that cannot be known. */
-static __always_inline void record_target(struct shrike_record *r, __s32 pid)
+static __always_inline void privilege_target(struct shrike_record *r, __s32 pid)
 {
 	struct task_struct *target = NULL;
 
@@ -158,7 +158,7 @@ int BPF_PROG(exit_other_process, struct pt_regs *regs, long result)
 		s->record.arg[1] = c.id == SHRIKE_CALL_process_vm_writev;
 		s->record.arg[2] = s->record.arg[3] = s->record.arg[4] = s->record.arg[5] = 0;
 	}
-	record_target(&s->record, pid);
+	privilege_target(&s->record, pid);
 	privilege_finish(s);
 	return 0;
 }
@@ -187,7 +187,7 @@ int BPF_PROG(exit_kernel_code, struct pt_regs *regs, long result)
 	else if (c.id == SHRIKE_CALL_init_module)
 		record_user_string(s, SHRIKE_S_PATH2, c.arg[2], 256);
 	if (c.id == SHRIKE_CALL_finit_module || c.id == SHRIKE_CALL_kexec_file_load)
-		record_real_path(s, file_of(task, c.arg[0]));
+		privilege_real_path(s, file_of(task, c.arg[0]));
 	privilege_finish(s);
 	return 0;
 }
@@ -213,7 +213,7 @@ int BPF_PROG(exit_memory, struct pt_regs *regs, long result)
 		if (c.id == SHRIKE_CALL_memfd_create)
 			record_user_string(s, SHRIKE_S_PATH, c.arg[0], 256);
 		if (ret >= 0)
-			record_real_path(s, file_of(task, ret));
+			privilege_real_path(s, file_of(task, ret));
 		privilege_finish(s);
 		return 0;
 	}
@@ -241,7 +241,7 @@ int BPF_PROG(exit_memory, struct pt_regs *regs, long result)
 		if (ret >= 0)
 			s->record.arg[0] = ret;
 		s->record.arg[4] = (__s64)(__s32)c.arg[4];
-		record_real_path(s, file_of(task, c.arg[4]));
+		privilege_real_path(s, file_of(task, c.arg[4]));
 	}
 	privilege_finish(s);
 	return 0;

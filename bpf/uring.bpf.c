@@ -83,7 +83,7 @@ struct io_ring_ctx {
 /* Fields of the operation's own structure, which lies where io_kiocb.file does. */
 #define OPERATION(request, type, field) BPF_CORE_READ((struct type *)(request), field)
 
-static __always_inline void record_filename(struct scratch *s, enum shrike_span_index index, struct filename *name)
+static __always_inline void uring_filename(struct scratch *s, enum shrike_span_index index, struct filename *name)
 {
 	const char *text = BPF_CORE_READ(name, name);
 
@@ -92,7 +92,7 @@ static __always_inline void record_filename(struct scratch *s, enum shrike_span_
 }
 
 /* The path of a directory descriptor, when the path as given is relative. */
-static __always_inline void record_directory(struct scratch *s, struct task_struct *task, enum shrike_span_index path,
+static __always_inline void uring_directory(struct scratch *s, struct task_struct *task, enum shrike_span_index path,
 					     enum shrike_span_index base, int dirfd)
 {
 	__u32 key = CONTEXT_TASK, at = s->record.span[path].offset - sizeof(s->record);
@@ -110,7 +110,7 @@ static __always_inline void record_directory(struct scratch *s, struct task_stru
 			     walk.cut ? SHRIKE_SPAN_TRUNCATED : 0);
 }
 
-static __always_inline void record_paths(struct scratch *s, struct task_struct *task, struct io_kiocb *request, __u8 op)
+static __always_inline void uring_paths(struct scratch *s, struct task_struct *task, struct io_kiocb *request, __u8 op)
 {
 	struct filename *first = NULL, *second = NULL;
 	int dirfd = AT_FDCWD, dirfd2 = AT_FDCWD;
@@ -146,17 +146,17 @@ static __always_inline void record_paths(struct scratch *s, struct task_struct *
 		return;
 	}
 	s->record.arg[1] = (__s64)dirfd;
-	record_filename(s, SHRIKE_S_PATH, first);
+	uring_filename(s, SHRIKE_S_PATH, first);
 	/* What a symbolic link says is relative to the link, not to a directory of the call. */
 	if (op != OP_SYMLINKAT)
-		record_directory(s, task, SHRIKE_S_PATH, SHRIKE_S_BASE, dirfd);
+		uring_directory(s, task, SHRIKE_S_PATH, SHRIKE_S_BASE, dirfd);
 	if (second) {
-		record_filename(s, SHRIKE_S_PATH2, second);
-		record_directory(s, task, SHRIKE_S_PATH2, SHRIKE_S_BASE2, dirfd2);
+		uring_filename(s, SHRIKE_S_PATH2, second);
+		uring_directory(s, task, SHRIKE_S_PATH2, SHRIKE_S_BASE2, dirfd2);
 	}
 }
 
-static __always_inline void record_network(struct scratch *s, struct task_struct *task, struct io_kiocb *request, __u8 op)
+static __always_inline void uring_network(struct scratch *s, struct task_struct *task, struct io_kiocb *request, __u8 op)
 {
 	struct shrike_socket *socket = &s->record.socket;
 	struct address address = {};
@@ -223,8 +223,8 @@ static __always_inline int submitted(struct io_kiocb *request)
 	s->record.arg[1] = (__s64)request->cqe.fd;
 	s->record.arg[2] = (__u32)BPF_CORE_READ((struct io_kiocb___flags64 *)request, flags);
 	s->record.arg[3] = request->cqe.user_data;
-	record_paths(s, task, request, op);
-	record_network(s, task, request, op);
+	uring_paths(s, task, request, op);
+	uring_network(s, task, request, op);
 	/* A database submits a million of these a second: they must not push lifecycle records out of the reserved ring. */
 	record_finish(s, SHRIKE_CLASS_FILE, s->record.task.tgid);
 	return 0;
