@@ -149,7 +149,9 @@ LaneSpool::Rebuilt LaneSpool::rebuild(std::string_view content, Expected& expect
       fill_gap(next, first_of(*header) - 1, header->boot, header->previous, expected, rebuilt, path, repairs);
     rebuilt.bodies.push_back(record.body);
     expected = {true, header->boot, header->seq + 1, {}};
-    last_losses_ = header->losses;
+    if (header->boot != losses_boot_) last_losses_.clear();
+    losses_boot_ = header->boot;
+    for (const auto& [key, count] : header->losses) last_losses_[key] = std::max(last_losses_[key], count);
   }
   // Hashed once a segment, not once a batch: only the next segment's first batch, or a gap, asks for it.
   if (!rebuilt.bodies.empty()) expected.previous = link_of(rebuilt.bodies.back());

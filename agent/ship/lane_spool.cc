@@ -99,7 +99,6 @@ Result<void> LaneSpool::append(std::string_view body, const BatchHeader& header,
   segments_.back().last = header.seq;
   segments_.back().events += header.count;
   head_ = {header.boot, header.seq, link_of(header, hash), true};
-  last_losses_ = header.losses;
   return {};
 }
 
@@ -284,6 +283,8 @@ Result<std::optional<uint64_t>> LaneSpool::drop_oldest() {
     previous = before->previous;
   }
   const size_t index = static_cast<size_t>(at - segments_.begin());
+  // A statement tells its own loss too: an agent that dies now must find it when it counts on.
+  losses_[{drop.cause, std::string(lane_name(options_.lane))}] += events;
   const std::string statement = make_statement(at->boot, previous, drop);
   TRY_VOID(replace(*at, {statement}));
   segments_[index].sent = false;

@@ -63,7 +63,7 @@ class LaneSpool {
   [[nodiscard]] uint64_t pending() const;
   /// Batches replaced by statements because of damage, since `open` began.
   [[nodiscard]] uint64_t damaged() const { return damaged_; }
-  /// Losses in the last header of the chain: where counting goes on after a restart.
+  /// The highest losses that headers of the chain's last boot told when `open` read them: counting goes on there.
   [[nodiscard]] const Losses& last_losses() const { return last_losses_; }
   /// Losses that statements made from now on tell.
   void set_losses(const Losses& losses) { losses_ = losses; }
@@ -147,6 +147,7 @@ class LaneSpool {
   uint64_t damaged_ = 0;
   Losses losses_;
   Losses last_losses_;
+  BootId losses_boot_{};  // whose last_losses_ are
   std::vector<Fd> ended_;  // written to since the last sync, closed by it
   bool dirty_ = false;
   bool folder_dirty_ = false;
