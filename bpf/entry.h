@@ -93,22 +93,40 @@ static __always_inline struct entry *kept(struct task_struct *task, const struct
 	return e;
 }
 
-static __always_inline bool changed(const struct entry *e, int which, const struct path_buffer *now,
-				    const struct given *g)
+/* Is the argument that now stands behind GIVEN another than at entry? Global for the verifier's sake, as walk_path. */
+__weak __noinline int changed(struct entry *e, __u32 which, __s32 length)
 {
-	const char *then = e->text[which];
+	__u32 key = CONTEXT_TASK;
+	struct work *w = bpf_map_lookup_elem(&works, &key);
+	const char *now, *then;
 
-	if (e->length[which] < 0 || g->length < 0)
-		return false;
-	if (e->length[which] != g->length)
-		return true;
-	for (__u32 i = 0; i < ENTRY_TEXT; i += 8) {
-		if (i >= (__u32)g->length)
-			return false;
-		if (*(const __u64 *)(then + i) != *(const __u64 *)(now->text + GIVEN + i))
-			return true;
+	if (!w || !e || length < 0)
+		return 0;
+	which &= 1;
+	if (e->length[which] < 0)
+		return 0;
+	if (e->length[which] != length)
+		return 1;
+	now = w->path[which].text + GIVEN;
+	then = e->text[which];
+	for (__s32 i = 0; i < ENTRY_TEXT; i += 8) {
+		if (i >= length)
+			return 0;
+		if (*(const __u64 *)(then + i) != *(const __u64 *)(now + i))
+			return 1;
 	}
-	return g->length > ENTRY_TEXT && hash_rest(which, g->length) != e->rest[which];
+	return length > ENTRY_TEXT && hash_rest(which, length) != e->rest[which];
+}
+
+/* The path a walk has left in `into`. */
+static __always_inline void record_walk(struct scratch *s, enum shrike_span_index index, __u32 into,
+					const struct walk *walk)
+{
+	const char *text = walk_text(into);
+	__u32 start = walk->start;
+
+	if (text && start < PATH_END)
+		record_bytes(s, index, text + start, PATH_END - start, walk->cut ? SHRIKE_SPAN_TRUNCATED : 0);
 }
 
 static __always_inline void record_given(struct scratch *s, enum shrike_span_index index,
@@ -123,13 +141,13 @@ static __always_inline void record_given(struct scratch *s, enum shrike_span_ind
 }
 
 /* Says so when the argument is no longer what it was. True when it is not. */
-static __always_inline bool report_change(struct task_struct *task, const struct call *c, long ret, const struct entry *e,
+static __always_inline bool report_change(struct task_struct *task, const struct call *c, long ret, struct entry *e,
 					  int which, const struct path_buffer *now, const struct given *g)
 {
 	struct scratch *s;
 	__u32 length;
 
-	if (!e || !changed(e, which, now, g))
+	if (!e || !changed(e, which, g->length))
 		return false;
 	s = record_begin(CONTEXT_TASK, SHRIKE_TOCTOU);
 	if (!s)

@@ -95,26 +95,19 @@ static __always_inline __u32 given_access(struct work *w, __u32 which, struct gi
 	return access;
 }
 
-static __always_inline void record_walked(struct scratch *s, enum shrike_span_index index, const char *text,
-					  const struct walk *walk)
-{
-	__u32 start = walk->start;
-
-	if (start < PATH_END)
-		record_bytes(s, index, text + start, PATH_END - start, walk->cut ? SHRIKE_SPAN_TRUNCATED : 0);
-}
-
 /* Writes BASE: walks it unless given_access has. */
-static __always_inline void record_base(struct scratch *s, enum shrike_span_index index, struct work *w, __u32 which,
+static __always_inline void record_base(struct scratch *s, enum shrike_span_index index, __u32 which,
 					const struct given *g, struct place base, struct walk *walk)
 {
 	if (g->absolute || !base.dentry)
 		return;
+	__u32 into = which ? INTO_SECOND : INTO_FIRST;
+
 	if (walk->start == PATH_END) {
 		walk->from = base;
-		walk_path(which ? INTO_SECOND : INTO_FIRST, walk);
+		walk_path(into, walk);
 	}
-	record_walked(s, index, w->path[which].text, walk);
+	record_walk(s, index, into, walk);
 }
 
 struct open_how {
@@ -182,13 +175,13 @@ static __always_inline void record_open(struct task_struct *task, const struct c
 	s->record.arg[4] = ret;
 	s->record.arg[5] = 0;
 	record_given(s, SHRIKE_S_PATH, &w->path[0], g);
-	record_base(s, SHRIKE_S_BASE, w, 0, g, base, based);
+	record_base(s, SHRIKE_S_BASE, 0, g, base, based);
 	if (file) {
 		s->record.arg[2] = LOAD(file, f_flags);
 		if (LOAD(file, f_mode) & FMODE_CREATED)
 			s->record.flags |= SHRIKE_F_CREATED;
 		record_object(&s->record, LOAD(file, f_inode));
-		record_walked(s, SHRIKE_S_REAL, w->real.text, real);
+		record_walk(s, SHRIKE_S_REAL, INTO_REAL, real);
 	}
 	record_finish(s, SHRIKE_CLASS_FILE, s->record.task.tgid);
 }

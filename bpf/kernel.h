@@ -189,6 +189,7 @@ typedef struct {
 struct signal_struct {
 	atomic_t live;
 	int group_exit_code;
+	unsigned int flags;
 	struct pid *pids[4];
 	struct tty_struct *tty;
 } __kernel_type;
@@ -210,7 +211,6 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
-	void *vfork_done;
 	__u64 start_boottime;
 	const struct cred *real_cred;
 	const struct cred *cred;
@@ -220,7 +220,6 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	void *sighand;
-	void *io_context;
 	struct css_set *cgroups;
 	struct mm_struct *mm;
 } __kernel_type;

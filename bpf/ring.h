@@ -161,6 +161,28 @@ static __always_inline void record_bytes(struct scratch *s, enum shrike_span_ind
 		record_span(&s->record, index, used, length, flags);
 }
 
+/* `length` bytes of user memory, at most `max`. */
+static __always_inline void record_user_bytes(struct scratch *s, enum shrike_span_index index, __u64 user, __u64 length,
+					      __u32 max)
+{
+	__u32 used = text_used(&s->record);
+	__u16 flags = SHRIKE_SPAN_USER;
+	__u64 n = length;
+
+	if (used > SCRATCH_TEXT || !length)
+		return;
+	if (n > max)
+		flags |= SHRIKE_SPAN_TRUNCATED;
+	barrier_var(n); /* or clang checks one copy and uses another */
+	if (n > max)
+		n = max;
+	if (bpf_probe_read_user(s->text + used, n, (const void *)user)) {
+		n = 0;
+		flags |= SHRIKE_SPAN_FAULT;
+	}
+	record_span(&s->record, index, used, n, flags);
+}
+
 static __always_inline void count_lost(enum shrike_class class, enum shrike_lost cause)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
