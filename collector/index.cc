@@ -28,6 +28,7 @@ CREATE TABLE batches (serial INTEGER PRIMARY KEY, node INTEGER NOT NULL, lane IN
   last_time INTEGER NOT NULL, received INTEGER NOT NULL, count INTEGER NOT NULL, segment INTEGER NOT NULL,
   position INTEGER NOT NULL, size INTEGER NOT NULL);
 CREATE UNIQUE INDEX batches_chain ON batches (node, lane, boot, seq);
+CREATE INDEX batches_drops ON batches (node, lane, boot, seq) WHERE first_seq > 0;
 CREATE INDEX batches_received ON batches (received);
 CREATE TABLE heads (node INTEGER NOT NULL, lane INTEGER NOT NULL, boot BLOB NOT NULL, seq INTEGER NOT NULL,
   hash BLOB NOT NULL, hash_known INTEGER NOT NULL, batches INTEGER NOT NULL, events INTEGER NOT NULL,
@@ -144,11 +145,9 @@ Result<bool> Index::add_batch(const BatchRow& row) {
                    row.last_time_ns, row.received_ns, row.count, row.at.segment, row.at.offset, row.size);
   if (!TRY(s.add_batch.step())) return false;
   TRY_VOID(s.add_batch.run());
-  const bool drop = row.first_seq != row.seq || row.dropped_events != 0;
-  const uint64_t dropped = drop ? row.seq - row.first_seq + 1 : 0;
   TRY_VOID(s.move_head
                .bind(node, lane, blob(row.head.boot), row.head.seq, blob(row.head.hash), row.head.hash_known ? 1 : 0,
-                     row.count, dropped, row.dropped_events, row.unlinked ? 1 : 0, row.received_ns, losses_text(row.losses))
+                     row.count, row.dropped_batches, row.dropped_events, row.unlinked ? 1 : 0, row.received_ns, losses_text(row.losses))
                .run());
   return true;
 }

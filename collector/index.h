@@ -25,13 +25,14 @@ struct BatchRow {
   BootId boot{};
   Lane lane = Lane::telemetry;
   uint64_t seq = 0;
-  uint64_t first_seq = 0;  ///< of a drop statement's range; else seq
+  uint64_t first_seq = 0;  ///< of a drop statement's range; 0: no drop statement
   Digest hash{};
   ChainHead head;          ///< the lane's, after it
   uint64_t first_time_ns = 0;
   uint64_t last_time_ns = 0;
   uint64_t received_ns = 0;
   uint32_t count = 0;
+  uint64_t dropped_batches = 0;  ///< by its drop statement
   uint64_t dropped_events = 0;
   bool unlinked = false;
   Position at;
@@ -181,6 +182,17 @@ class IndexReader {
   Result<void> verdicts(const VerdictQuery& query, uint64_t last, const Line& each);
   /// At most `limit` places with a serial after `after`, in the order of storage; or, `descending`, before it.
   Result<std::vector<BatchPlace>> batches(const BatchQuery& query, uint64_t after, size_t limit, bool descending);
+
+  /// Batches that the index has beyond the end of the segments: what was cut off or rolled back.
+  struct Beyond {
+    std::string node;
+    Lane lane = Lane::telemetry;
+    BootId boot{};
+    uint64_t first_seq = 0;
+    uint64_t last_seq = 0;
+    uint64_t batches = 0;
+  };
+  Result<std::vector<Beyond>> beyond(Position end);
 
   /// For the verifier, see ChainHistory.
   Result<std::optional<Digest>> hash_of(const std::string& node, Lane lane, const BootId& boot, uint64_t seq);

@@ -48,8 +48,8 @@ Result<IndexReader> IndexReader::open(const std::string& path) {
   reader.hash_of_ = TRY(reader.database_.prepare(
       "SELECT b.hash FROM batches b JOIN nodes n ON n.id = b.node WHERE n.name=? AND lane=? AND boot=? AND seq=?"));
   reader.covered_ = TRY(reader.database_.prepare(
-      "SELECT first_seq <= ?4 FROM batches b JOIN nodes n ON n.id = b.node WHERE n.name=?1 AND lane=?2 AND boot=?3 AND "
-      "seq >= ?4 ORDER BY seq LIMIT 1"));
+      "SELECT 1 FROM batches b JOIN nodes n ON n.id = b.node WHERE n.name=?1 AND lane=?2 AND boot=?3 AND seq >= ?4 AND "
+      "first_seq > 0 AND first_seq <= ?4 LIMIT 1"));
   reader.knows_ = TRY(reader.database_.prepare(
       "SELECT 1 FROM batches b JOIN nodes n ON n.id = b.node WHERE n.name=? AND lane=? AND boot=? LIMIT 1"));
   return reader;
@@ -195,6 +195,18 @@ Result<std::vector<BatchPlace>> IndexReader::batches(const BatchQuery& query, ui
   return places;
 }
 
+Result<std::vector<IndexReader::Beyond>> IndexReader::beyond(Position end) {
+  std::vector<Beyond> found;
+  Statement rows = TRY(database_.prepare(
+      "SELECT n.name, b.lane, b.boot, min(b.seq), max(b.seq), count(*) FROM batches b JOIN nodes n ON n.id = b.node "
+      "WHERE b.segment > ?1 OR (b.segment = ?1 AND b.position + b.size > ?2) GROUP BY b.node, b.lane, b.boot"));
+  rows.bind(end.segment, end.offset);
+  while (TRY(rows.step()))
+    found.push_back({std::string(rows.bytes(0)), static_cast<Lane>(rows.integer(1)), array_of<16>(rows.bytes(2)),
+                     rows.number(3), rows.number(4), rows.number(5)});
+  return found;
+}
+
 Result<std::optional<Digest>> IndexReader::hash_of(const std::string& node, Lane lane, const BootId& boot,
                                                    uint64_t seq) {
   hash_of_->bind(node, static_cast<int>(lane), blob(boot), seq);
@@ -206,7 +218,7 @@ Result<std::optional<Digest>> IndexReader::hash_of(const std::string& node, Lane
 
 Result<bool> IndexReader::covered(const std::string& node, Lane lane, const BootId& boot, uint64_t seq) {
   covered_->bind(node, static_cast<int>(lane), blob(boot), seq);
-  const bool is = TRY(covered_->step()) && covered_->integer(0) != 0;
+  const bool is = TRY(covered_->step());
   covered_->reset();
   return is;
 }

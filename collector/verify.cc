@@ -70,7 +70,7 @@ class Check {
   void add(Problem problem);
   bool authentic(const StoredBatch& stored, const OpenBatch& batch);
   void link(const StoredBatch& stored, const OpenBatch& batch);
-  void account(const OpenBatch& batch, bool unlinked);
+  void account(const OpenBatch& batch, const ChainHead& before, bool unlinked);
   bool fills_hole(Chain& chain, const StoredBatch& stored, const BatchHeader& header);
 
   const NodeKeys& keys_;
@@ -213,17 +213,19 @@ void Check::link(const StoredBatch& stored, const OpenBatch& batch) {
       return;
   }
   chain.history.add(header, batch.hash);
-  account(batch, judgement.unlinked);
+  account(batch, before, judgement.unlinked);
 }
 
-void Check::account(const OpenBatch& batch, bool unlinked) {
+void Check::account(const OpenBatch& batch, const ChainHead& before, bool unlinked) {
   const BatchHeader& header = batch.header;
   VerifyReport::Chain& chain = report.chains[{header.node, header.lane}];
   ++chain.batches;
   chain.events += header.count;
   report.events += header.count;
   if (header.drop) {
-    chain.dropped_batches += header.drop->last - header.drop->first + 1;
+    // A statement may reach back over batches that had arrived after all.
+    const uint64_t known = before.boot == header.boot ? before.seq : 0;
+    chain.dropped_batches += header.drop->last - std::max(known, header.drop->first - 1);
     chain.dropped_events += header.drop->events;
   }
   chain.losses = header.losses;
