@@ -103,18 +103,22 @@ static __always_inline struct scratch *network_begin(struct task_struct *task, c
 	return s;
 }
 
-/* One datagram or stream piece with an address of its own. */
-static __always_inline void send_to(struct task_struct *task, const struct call *c, long ret, __u64 user, __u32 length)
+/*
+ * One datagram or stream piece with an address of its own. Global, as socket_event is: the verifier looks at it once, not
+ * at every call.
+ */
+__weak __noinline int send_to(const struct call *c, long ret, __u64 user, __u32 length)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct address address = {};
 	struct scratch *s;
 	struct sock *sk;
 
-	if (!read_address(&address, user, length, false))
-		return;
+	if (!c || !read_address(&address, user, length, false))
+		return 0;
 	s = network_begin(task, c, ret, SHRIKE_SENDTO);
 	if (!s)
-		return;
+		return 0;
 	sk = socket_of_file(file_of(task, c->arg[0]));
 	if (sk)
 		record_socket(&s->record, sk);
@@ -122,6 +126,7 @@ static __always_inline void send_to(struct task_struct *task, const struct call 
 	if (address.family == AF_UNIX)
 		record_unix_path(s, user, length, false);
 	record_finish(s, SHRIKE_CLASS_NETWORK, s->record.task.tgid);
+	return 0;
 }
 
 /* The name and its length at the head of a struct msghdr, native or with 32-bit pointers. */
@@ -145,7 +150,7 @@ static __always_inline bool message_name(const struct call *c, __u64 message, __
 	return *name != 0;
 }
 
-static __always_inline void send_event(struct task_struct *task, const struct call *c, long ret)
+static __always_inline void send_event(const struct call *c, long ret)
 {
 	const __u32 stride = socket_compat(c) ? 32 : 64; /* sizeof(struct mmsghdr) */
 	__u64 name;
@@ -153,14 +158,14 @@ static __always_inline void send_event(struct task_struct *task, const struct ca
 
 	if (c->id == SHRIKE_CALL_sendto) {
 		if (c->arg[4])
-			send_to(task, c, ret, c->arg[4], c->arg[5]);
+			send_to(c, ret, c->arg[4], c->arg[5]);
 		return;
 	}
 	for (int i = 0; i < SENDMMSG_MAX; i++) {
 		if (i && (c->id == SHRIKE_CALL_sendmsg || i >= ret))
 			return;
 		if (message_name(c, c->arg[1] + i * stride, &name, &length))
-			send_to(task, c, ret, name, length);
+			send_to(c, ret, name, length);
 	}
 }
 
@@ -183,14 +188,18 @@ static __always_inline void record_named(struct scratch *s, const struct call *c
 		record_unix_path(s, c->arg[1], c->arg[2], false);
 }
 
-static __always_inline void socket_event(struct task_struct *task, const struct call *c, long ret, enum shrike_kind kind)
+__weak __noinline int socket_event(const struct call *c, long ret, __u32 kind)
 {
-	struct scratch *s = network_begin(task, c, ret, kind);
 	const bool made = kind == SHRIKE_SOCKET || kind == SHRIKE_ACCEPT;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct scratch *s;
 	struct sock *sk;
 
+	if (!c)
+		return 0;
+	s = network_begin(task, c, ret, kind);
 	if (!s)
-		return;
+		return 0;
 	if (kind == SHRIKE_SOCKET)
 		s->record.arg[3] = ret;
 	sk = socket_of_file(file_of(task, made ? ret : c->arg[0]));
@@ -206,12 +215,12 @@ static __always_inline void socket_event(struct task_struct *task, const struct 
 	else if (sk && s->record.socket.family == AF_UNIX && kind != SHRIKE_SOCKET)
 		record_unix_socket(s, sk, false);
 	record_finish(s, SHRIKE_CLASS_NETWORK, s->record.task.tgid);
+	return 0;
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_network, struct pt_regs *regs, long result)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	enum shrike_kind kind;
 	struct call c;
 	long ret;
@@ -226,9 +235,9 @@ int BPF_PROG(exit_network, struct pt_regs *regs, long result)
 	if (!kind || !result_wanted(kind, kind == SHRIKE_CONNECT && ret == -EINPROGRESS ? 0 : ret))
 		return 0;
 	if (kind == SHRIKE_SENDTO)
-		send_event(task, &c, ret);
+		send_event(&c, ret);
 	else if (!(kind == SHRIKE_ACCEPT && ret == -EAGAIN))
-		socket_event(task, &c, ret, kind);
+		socket_event(&c, ret, kind);
 	return 0;
 }
 

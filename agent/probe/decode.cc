@@ -1,5 +1,7 @@
 #include "agent/probe/decode.h"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "agent/probe/path.h"
@@ -70,6 +72,25 @@ Object object_of(const shrike_object& in) {
           .fs_magic = in.fs_magic};
 }
 
+constexpr uint16_t inet = 2;
+constexpr uint16_t inet6 = 10;
+
+// IPv4 addresses in an IPv6 socket (::ffff:a.b.c.d) become plain ones: a rule about an address must not be passed by
+// with another kind of socket.
+void unmap(Socket& socket) {
+  constexpr std::array<uint8_t, 12> prefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  constexpr std::array<uint8_t, 16> any = {};
+  const auto mapped = [&](const auto& address) { return std::equal(prefix.begin(), prefix.end(), address.begin()); };
+  const auto fits = [&](const auto& address) { return mapped(address) || address == any; };
+  if (!mapped(socket.local) && !mapped(socket.remote)) return;
+  if (!fits(socket.local) || !fits(socket.remote)) return;
+  for (auto* address : {&socket.local, &socket.remote}) {
+    std::copy(address->begin() + 12, address->end(), address->begin());
+    std::fill(address->begin() + 4, address->end(), uint8_t{0});
+  }
+  socket.family = inet;
+}
+
 Socket socket_of(const shrike_socket& in) {
   Socket out;
   std::memcpy(out.local.data(), in.local, out.local.size());
@@ -81,6 +102,7 @@ Socket socket_of(const shrike_socket& in) {
   out.remote_port = in.remote_port;
   out.state = in.state;
   out.old_state = in.old_state;
+  if (out.family == inet6) unmap(out);
   return out;
 }
 

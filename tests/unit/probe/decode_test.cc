@@ -116,6 +116,25 @@ TEST(Decode, TakesEveryFieldOver) {
   EXPECT_EQ(e.socket.old_state, 42);
 }
 
+TEST(Decode, AnIpv4AddressInAnIpv6SocketIsPlain) {
+  MakeRecord make(SHRIKE_CONNECT);
+  auto& socket = make.fixed.socket;
+  socket.family = 10;
+  const __u8 mapped[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 2};
+  std::memcpy(socket.remote, mapped, sizeof mapped);
+  Decoder decoder(0);
+  Event event;
+  std::string bytes = make.bytes();
+  ASSERT_TRUE(decoder.decode(as_record(bytes), event).ok());
+  EXPECT_EQ(event.socket.family, 2);
+  EXPECT_EQ(event.socket.remote, (std::array<uint8_t, 16>{10, 0, 0, 2}));
+  EXPECT_EQ(event.socket.local, (std::array<uint8_t, 16>{}));
+  socket.local[0] = 0x20;  // a true IPv6 address at the other end: nothing to unmap
+  bytes = make.bytes();
+  ASSERT_TRUE(decoder.decode(as_record(bytes), event).ok());
+  EXPECT_EQ(event.socket.family, 10);
+}
+
 TEST(Decode, NothingOfTheEventBeforeRemains) {
   const std::string first = MakeRecord(SHRIKE_RENAME)
                                 .text(SHRIKE_S_PATH, "/a", SHRIKE_SPAN_TRUNCATED)
