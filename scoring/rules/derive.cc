@@ -10,7 +10,7 @@ namespace {
 using Outcome = World::Outcome;
 
 // Folders that so many paths go through that their names select nothing.
-constexpr auto common = std::to_array<std::string_view>({"bin", "boot", "dev", "etc", "home", "lib", "lib64", "local", "log",
+constexpr auto common = std::to_array<std::string_view>({".cache", ".config", ".git", ".local", "bin", "boot", "dev", "etc", "home", "lib", "lib64", "local", "log",
                                                          "opt", "proc", "root", "run", "sbin", "share", "sys", "tmp",
                                                          "usr", "var"});
 
@@ -25,8 +25,10 @@ struct Paths {
   [[nodiscard]] double weight() const {
     if (any) return 1e12;
     double sum = static_cast<double>(last_names.size());
-    for (const std::string& component : names)
-      sum += std::find(common.begin(), common.end(), component) != common.end() ? 1e4 : 4;
+    for (const std::string& component : names) {
+      const bool often = std::find(common.begin(), common.end(), component) != common.end();
+      sum += often ? 1e4 : component.starts_with('.') ? 0.5 : 4;  // hidden folders belong to one program
+    }
     for (const std::string& prefix : prefixes) {
       const auto length = static_cast<double>(prefix.size());
       sum += prefix == "/" ? 1e9 : 1 + 4000 / (length * length);
