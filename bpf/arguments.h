@@ -16,9 +16,11 @@ struct path_argument {
 		(which)->user = c->arg[argument];       \
 	} while (0)
 
-static __always_inline void path_arguments(const struct call *c, struct path_argument *first,
-					   struct path_argument *second)
+/* Global: to the verifier, what comes back is the same for every call, and it follows one way instead of ten. */
+__weak __noinline int path_arguments(struct call *c, struct path_argument *first, struct path_argument *second)
 {
+	if (!c || !first || !second)
+		return 0;
 	first->user = second->user = 0;
 	first->dirfd = second->dirfd = AT_FDCWD;
 	switch (c->id) {
@@ -80,6 +82,7 @@ static __always_inline void path_arguments(const struct call *c, struct path_arg
 		PATH_ARGUMENT(second, c->arg[1], 2);
 		break;
 	}
+	return 0;
 }
 
 #endif

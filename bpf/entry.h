@@ -37,18 +37,22 @@ static __always_inline void pad_text(char *text, __u32 length)
 }
 
 /* Reads a path argument behind GIVEN. */
-static __always_inline void read_given(struct path_buffer *buffer, __u64 user, struct given *g)
+static __always_inline void read_given(__u32 which, __u64 user, struct given *g)
 {
-	long n = user ? bpf_probe_read_user_str(buffer->text + GIVEN, SHRIKE_PATH_MAX, (const void *)user) : -1;
+	char *text = walk_text(which ? INTO_SECOND : INTO_FIRST);
+	long n = -1;
 
+	if (user && text)
+		n = bpf_probe_read_user_str(text + GIVEN, SHRIKE_PATH_MAX, (const void *)user);
 	g->length = -1;
-	if (n > 0 && n <= SHRIKE_PATH_MAX) {
-		g->length = n - 1;
-		pad_text(buffer->text + GIVEN, n - 1);
-	}
-	g->absolute = n > 1 && buffer->text[GIVEN] == '/';
+	g->absolute = 0;
+	g->odd = 0;
 	g->cut = n == SHRIKE_PATH_MAX;
-	g->odd = false;
+	if (n > 0 && n <= SHRIKE_PATH_MAX && text) {
+		g->length = n - 1;
+		g->absolute = text[GIVEN] == '/';
+		pad_text(text + GIVEN, n - 1);
+	}
 }
 
 /* The same at entry, into the task's storage. */
@@ -71,7 +75,7 @@ static __always_inline void keep(struct entry *e, int which, __u64 user)
 
 		if (!w)
 			return;
-		read_given(&w->path[which], user, &g);
+		read_given(which, user, &g);
 		e->length[which] = g.length;
 		e->rest[which] = hash_rest(which, g.length);
 		/* The helper ends its copy in NUL: put back the byte that stood there. */
@@ -118,48 +122,72 @@ __weak __noinline int changed(struct entry *e, __u32 which, __s32 length)
 	return length > ENTRY_TEXT && hash_rest(which, length) != e->rest[which];
 }
 
-/* The path a walk has left in `into`. */
-static __always_inline void record_walk(struct scratch *s, enum shrike_span_index index, __u32 into,
-					const struct walk *walk)
+/* The scratch buffer of the record that is being made. */
+static __always_inline struct scratch *current_scratch(enum context context)
 {
+	__u32 key = context;
+
+	return bpf_map_lookup_elem(&scratches, &key);
+}
+
+/* The path a walk has left in `into`. The next four are global for the verifier's sake, as walk_path. */
+__weak __noinline int record_walk(__u32 index, __u32 into, struct walk *walk)
+{
+	struct scratch *s = current_scratch(into & (1u << 31) ? CONTEXT_ITER : CONTEXT_TASK);
 	const char *text = walk_text(into);
-	__u32 start = walk->start;
 
-	if (text && start < PATH_END)
-		record_bytes(s, index, text + start, PATH_END - start, walk->cut ? SHRIKE_SPAN_TRUNCATED : 0);
+	if (s && text && walk && index < SHRIKE_SPANS && walk->start < PATH_END)
+		record_bytes(s, index, text + walk->start, PATH_END - walk->start,
+			     walk->cut ? SHRIKE_SPAN_TRUNCATED : 0);
+	return 0;
 }
 
-static __always_inline void record_given(struct scratch *s, enum shrike_span_index index,
-					 const struct path_buffer *buffer, const struct given *g)
+/* A path as given, from behind GIVEN. */
+__weak __noinline int record_given(__u32 index, __u32 which, struct given *g)
 {
-	if (g->length < 0) {
+	struct scratch *s = current_scratch(CONTEXT_TASK);
+	const char *text = walk_text(which ? INTO_SECOND : INTO_FIRST);
+
+	if (!s || !text || !g || index >= SHRIKE_SPANS)
+		return 0;
+	if (g->length < 0)
 		s->record.span[index].flags = SHRIKE_SPAN_USER | SHRIKE_SPAN_FAULT;
-		return;
-	}
-	record_bytes(s, index, buffer->text + GIVEN, g->length,
-		     SHRIKE_SPAN_USER | (g->cut ? SHRIKE_SPAN_TRUNCATED : 0));
+	else
+		record_bytes(s, index, text + GIVEN, g->length,
+			     SHRIKE_SPAN_USER | (g->cut ? SHRIKE_SPAN_TRUNCATED : 0));
+	return 0;
 }
 
-/* Says so when the argument is no longer what it was. True when it is not. */
-static __always_inline bool report_change(struct task_struct *task, const struct call *c, long ret, struct entry *e,
-					  int which, const struct path_buffer *now, const struct given *g)
+/* record_task of the current task. */
+__weak __noinline int record_current(void)
+{
+	struct scratch *s = current_scratch(CONTEXT_TASK);
+
+	if (s)
+		record_task(&s->record, bpf_get_current_task_btf());
+	return 0;
+}
+
+/* Says so when an argument is no longer what it was. 1 when it is not. */
+__weak __noinline int report_change(struct call *c, long ret, struct entry *e, __u32 which, struct given *g)
 {
 	struct scratch *s;
 	__u32 length;
 
-	if (!e || !changed(e, which, g->length))
-		return false;
+	if (!c || !e || !g || !changed(e, which, g->length))
+		return 0;
+	which &= 1;
 	s = record_begin(CONTEXT_TASK, SHRIKE_TOCTOU);
 	if (!s)
-		return true;
-	record_task(&s->record, task);
+		return 1;
+	record_current();
 	record_call(&s->record, c, ret);
 	length = e->length[which];
 	record_bytes(s, SHRIKE_S_PATH, e->text[which], length < ENTRY_TEXT ? length : ENTRY_TEXT,
 		     SHRIKE_SPAN_USER | (length > ENTRY_TEXT ? SHRIKE_SPAN_TRUNCATED : 0));
-	record_given(s, SHRIKE_S_BASE2, now, g);
+	record_given(SHRIKE_S_BASE2, which, g);
 	record_finish(s, SHRIKE_CLASS_PRIVILEGE, s->record.task.tgid);
-	return true;
+	return 1;
 }
 
 #endif

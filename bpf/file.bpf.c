@@ -1,253 +1,285 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause
-/* Files, judged by the path as given and, where a descriptor leads to it, by the object's own path. */
-#include "entry.h"
-
-#define O_WRONLY 1
-#define O_RDWR 2
-#define O_CREAT 0100
-#define O_TRUNC 01000
-#define AT_REMOVEDIR 0x200
-#define FMODE_WRITE 2
-
-SEC("tp_btf/sys_enter")
-int BPF_PROG(keep_path, struct pt_regs *regs, long id)
-{
-	struct path_argument first, second;
-	struct entry *e;
-	struct call c;
-
-	if (!read_call(regs, false, &c) || own())
-		return 0;
-	path_arguments(&c, &first, &second);
-	e = bpf_task_storage_get(&entries, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!e)
-		return 0;
-	e->call = c.id;
-	keep(e, 0, first.user);
-	return 0;
-}
-
-SEC("tp_btf/sys_enter")
-int BPF_PROG(keep_paths, struct pt_regs *regs, long id)
-{
-	struct path_argument first, second;
-	struct entry *e;
-	struct call c;
-
-	if (!read_call(regs, false, &c) || own())
-		return 0;
-	path_arguments(&c, &first, &second);
-	e = bpf_task_storage_get(&entries, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!e)
-		return 0;
-	e->call = c.id;
-	keep(e, 0, first.user);
-	keep(e, 1, second.user);
-	return 0;
-}
-
-static __always_inline void count_self(void)
-{
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct shrike_counters *n = bpf_map_lookup_elem(&counters, &cpu);
-
-	if (n)
-		__sync_fetch_and_add(&n->self, 1);
-}
-
-static __always_inline struct work *working_room(void)
-{
-	__u32 key = CONTEXT_TASK;
-
-	return bpf_map_lookup_elem(&works, &key);
-}
-
 /*
- * What the path as given (behind GIVEN) is wanted for, made absolute by the path of `base`. `strict`: the object's own
- * path was not judged, so that what cannot be compared as text must leave. `walk` becomes the base's.
+ * What changes names and attributes of files: rename, unlink, link, symlink, mkdir, rmdir, chmod, chown, truncate,
+ * setxattr. After the call its object is no longer at hand, except through a descriptor: paths are judged as given.
  */
-static __always_inline __u32 given_access(struct work *w, __u32 which, struct given *g, struct place base, bool strict,
-					  struct walk *walk)
-{
-	char *text = w->path[which].text;
-	__u32 access = 0, at = GIVEN, length = g->length;
+#include "judge.h"
 
-	if (g->length < 0)
-		return strict ? ~0u : 0;
-	if (!g->absolute) {
-		if (!base.dentry)
-			return strict ? ~0u : 0;
-		walk->from = base;
-		walk_path(which ? INTO_SECOND : INTO_FIRST, walk);
-		access |= walk->name_access;
-		if (walk->cut)
-			return ~0u;
-		/* Below "/" the separator is all there is of the base. */
-		at = walk->start < PATH_END - 1 ? walk->start : PATH_END;
-		length += GIVEN - at;
-		text[PATH_END] = '/';
-	}
-	access |= scan_given(which, g);
-	if (g->odd)
-		return strict ? ~0u : access;
-	if (filter.prefix_access)
-		access |= prefix_access(text, at, length);
-	return access;
-}
+#define AT_REMOVEDIR 0x200
 
-/* Writes BASE: walks it unless given_access has. */
-static __always_inline void record_base(struct scratch *s, enum shrike_span_index index, __u32 which,
-					const struct given *g, struct place base, struct walk *walk)
-{
-	if (g->absolute || !base.dentry)
-		return;
-	__u32 into = which ? INTO_SECOND : INTO_FIRST;
-
-	if (walk->start == PATH_END) {
-		walk->from = base;
-		walk_path(into, walk);
-	}
-	record_walk(s, index, into, walk);
-}
-
-struct open_how {
-	__u64 flags, mode, resolve;
+/* What a call is, and the arguments that the record shows first. */
+struct change {
+	__u32 kind, access;
+	__u64 arg[2];
+	__u64 name; /* setxattr: the attribute's name, in user memory */
 };
 
-static __always_inline void open_arguments(const struct call *c, struct open_how *how)
+#define CHANGE(what)                              \
+	do {                                      \
+		k->kind = SHRIKE_##what;          \
+		k->access = SHRIKE_A_##what;      \
+	} while (0)
+
+/* Global for the verifier's sake, as path_arguments. */
+__weak __noinline int change_of(struct call *c, struct change *k)
 {
-	how->resolve = 0;
+	if (!c || !k)
+		return 0;
+	__builtin_memset(k, 0, sizeof(*k));
 	switch (c->id) {
-	case SHRIKE_CALL_open:
-		how->flags = c->arg[1];
-		how->mode = c->arg[2];
+	case SHRIKE_CALL_rename:
+	case SHRIKE_CALL_renameat:
+		CHANGE(RENAME);
 		break;
-	case SHRIKE_CALL_creat:
-		how->flags = O_CREAT | O_WRONLY | O_TRUNC;
-		how->mode = c->arg[1];
+	case SHRIKE_CALL_renameat2:
+		CHANGE(RENAME);
+		k->arg[0] = c->arg[4];
 		break;
-	case SHRIKE_CALL_openat2:
-		if (bpf_probe_read_user(how, sizeof(*how), (const void *)c->arg[2]))
-			__builtin_memset(how, 0, sizeof(*how));
+	case SHRIKE_CALL_link:
+		CHANGE(LINK);
 		break;
-	default:
-		how->flags = c->arg[2];
-		how->mode = c->arg[3];
+	case SHRIKE_CALL_linkat:
+		CHANGE(LINK);
+		k->arg[0] = c->arg[4];
+		break;
+	case SHRIKE_CALL_symlink:
+	case SHRIKE_CALL_symlinkat:
+		CHANGE(SYMLINK);
+		break;
+	case SHRIKE_CALL_unlink:
+		CHANGE(UNLINK);
+		break;
+	case SHRIKE_CALL_unlinkat:
+		if (c->arg[2] & AT_REMOVEDIR)
+			CHANGE(RMDIR);
+		else
+			CHANGE(UNLINK);
+		k->arg[0] = (__u32)c->arg[2];
+		break;
+	case SHRIKE_CALL_rmdir:
+		CHANGE(RMDIR);
+		break;
+	case SHRIKE_CALL_mkdir:
+		CHANGE(MKDIR);
+		k->arg[0] = (__u16)c->arg[1];
+		break;
+	case SHRIKE_CALL_mkdirat:
+		CHANGE(MKDIR);
+		k->arg[0] = (__u16)c->arg[2];
+		break;
+	case SHRIKE_CALL_chmod:
+	case SHRIKE_CALL_fchmod:
+		CHANGE(CHMOD);
+		k->arg[0] = (__u16)c->arg[1];
+		break;
+	case SHRIKE_CALL_fchmodat:
+	case SHRIKE_CALL_fchmodat2:
+		CHANGE(CHMOD);
+		k->arg[0] = (__u16)c->arg[2];
+		break;
+	case SHRIKE_CALL_chown:
+	case SHRIKE_CALL_lchown:
+	case SHRIKE_CALL_fchown:
+	case SHRIKE_CALL_chown16:
+	case SHRIKE_CALL_lchown16:
+	case SHRIKE_CALL_fchown16:
+		CHANGE(CHOWN);
+		k->arg[0] = (__u32)c->arg[1];
+		k->arg[1] = (__u32)c->arg[2];
+		break;
+	case SHRIKE_CALL_fchownat:
+		CHANGE(CHOWN);
+		k->arg[0] = (__u32)c->arg[2];
+		k->arg[1] = (__u32)c->arg[3];
+		break;
+	case SHRIKE_CALL_truncate:
+	case SHRIKE_CALL_ftruncate:
+		CHANGE(TRUNCATE);
+		k->arg[0] = c->arg[1];
+		break;
+	case SHRIKE_CALL_truncate64: /* i386: the length comes in two halves */
+	case SHRIKE_CALL_ftruncate64:
+		CHANGE(TRUNCATE);
+		k->arg[0] = c->arg[1] | c->arg[2] << 32;
+		break;
+	case SHRIKE_CALL_setxattr:
+	case SHRIKE_CALL_lsetxattr:
+	case SHRIKE_CALL_fsetxattr:
+		CHANGE(SETXATTR);
+		k->name = c->arg[1];
+		k->arg[0] = c->arg[4];
+		break;
+	case SHRIKE_CALL_setxattrat:
+		CHANGE(SETXATTR);
+		k->name = c->arg[3];
+		break;
 	}
-	how->flags = (__u32)how->flags;
-	how->mode = (__u16)how->mode;
+	return 0;
 }
 
-/* What was done by this open. The descriptor's own mode counts where there is one: `flags` of openat2 is user memory. */
-static __always_inline __u32 open_access(const struct open_how *how, struct file *file)
-{
-	bool write = how->flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC);
-	bool read = !(how->flags & O_WRONLY);
-
-	if (file) {
-		__u32 mode = LOAD(file, f_mode);
-
-		write = write || (mode & (FMODE_WRITE | FMODE_CREATED));
-		read = read || (mode & 1);
-	}
-	return (write ? SHRIKE_A_OPEN_WRITE : 0) | (read ? SHRIKE_A_OPEN_READ : 0);
-}
-
-static __always_inline void record_open(struct task_struct *task, const struct call *c, long ret, struct work *w,
-					struct given *g, struct place base, struct walk *based, struct file *file,
-					const struct walk *real, const struct open_how *how)
+/* The record up to its texts; NULL when there is no budget. */
+static __always_inline struct scratch *change_begin(struct task_struct *task, const struct call *c, long ret,
+						    const struct change *k)
 {
 	struct scratch *s;
 
 	if (!within_budget()) {
 		count_lost(SHRIKE_CLASS_FILE, SHRIKE_LOST_BUDGET);
-		return;
+		return NULL;
 	}
-	s = record_begin(CONTEXT_TASK, SHRIKE_OPEN);
+	s = record_begin(CONTEXT_TASK, k->kind);
 	if (!s)
-		return;
-	record_task(&s->record, task);
+		return NULL;
+	record_current();
 	record_call(&s->record, c, ret);
-	s->record.arg[0] = how->flags;
-	s->record.arg[1] = how->mode;
-	s->record.arg[2] = 0;
-	s->record.arg[3] = how->resolve;
-	s->record.arg[4] = ret;
-	s->record.arg[5] = 0;
-	record_given(s, SHRIKE_S_PATH, &w->path[0], g);
-	record_base(s, SHRIKE_S_BASE, 0, g, base, based);
-	if (file) {
-		s->record.arg[2] = LOAD(file, f_flags);
-		if (LOAD(file, f_mode) & FMODE_CREATED)
-			s->record.flags |= SHRIKE_F_CREATED;
-		record_object(&s->record, LOAD(file, f_inode));
-		record_walk(s, SHRIKE_S_REAL, INTO_REAL, real);
+	__builtin_memset(s->record.arg, 0, sizeof(s->record.arg));
+	s->record.arg[0] = k->arg[0];
+	s->record.arg[1] = k->arg[1];
+	return s;
+}
+
+/* Does anybody want this kind, with this result, on some path? Counts the agent's own. */
+static __always_inline bool change_wanted(const struct change *k, long ret)
+{
+	if (!k->kind || !result_wanted(k->kind & (SHRIKE_KIND_MAX - 1), ret))
+		return false;
+	if (own()) {
+		count_self();
+		return false;
 	}
-	record_finish(s, SHRIKE_CLASS_FILE, s->record.task.tgid);
+	return (filter.any_path | filter.prefix_access | filter.name_access) & k->access;
 }
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(exit_open, struct pt_regs *regs, long ret)
+int BPF_PROG(exit_path, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct walk real = {.start = PATH_END}, based = {.start = PATH_END};
 	struct path_argument first, second;
-	struct file *file = NULL;
-	struct open_how how;
-	struct place base = {};
+	struct walk walk = {};
+	struct scratch *s;
+	struct change k;
 	struct given g;
 	struct entry *e;
-	struct work *w;
 	struct call c;
-	__u32 access, wanted;
-	bool absolute, same = false;
+	__u32 wanted;
 
 	if (!read_call(regs, true, &c))
 		return 0;
 	ret = call_result(&c, ret);
-	if (!result_wanted(SHRIKE_OPEN, ret))
-		return 0;
-	if (own()) {
-		count_self();
-		return 0;
-	}
-	open_arguments(&c, &how);
-	if (ret >= 0)
-		file = file_of(task, ret);
-	access = ret < 0 ? SHRIKE_A_OPEN_FAILED : open_access(&how, file);
 	e = kept(task, &c);
-	wanted = filter.any_path & access;
-	if (!wanted && !e && !((filter.prefix_access | filter.name_access) & access))
+	change_of(&c, &k);
+	if (!change_wanted(&k, ret))
 		return 0;
-	w = working_room();
-	if (!w)
-		return 0;
-
 	path_arguments(&c, &first, &second);
-	read_given(&w->path[0], first.user, &g);
-	absolute = g.absolute;
-	if (!absolute)
-		base = place_of_directory(task, first.dirfd);
-	if (report_change(task, &c, ret, e, 0, &w->path[0], &g))
-		wanted = access;
-	if (file) {
-		real.stop = base;
-		real.from = place_of_file(file);
-		walk_path(INTO_REAL, &real);
-		wanted |= real.name_access | (real.cut ? ~0u : 0);
-		if (!wanted && filter.prefix_access)
-			wanted |= prefix_access(w->real.text, real.start, walk_length(&real));
-		wanted &= access;
-		/* Mostly the path as given is the object's own, and need not be judged again. */
-		if (!wanted && g.length > 0) {
-			__u32 at = absolute ? real.start : real.at_stop + 1;
+	read_given(0, first.user, &g);
+	if (!g.absolute)
+		walk.from = place_of_directory(task, first.dirfd);
+	wanted = filter.any_path & k.access;
+	if (report_change(&c, ret, e, 0, &g))
+		wanted = ~0u;
+	if (!wanted)
+		wanted = given_access(0, &g, &walk, 1) & k.access;
+	if (!wanted)
+		return 0;
+	s = change_begin(task, &c, ret, &k);
+	if (!s)
+		return 0;
+	record_given(SHRIKE_S_PATH, 0, &g);
+	record_base(SHRIKE_S_BASE, 0, &g, &walk);
+	if (k.name)
+		record_user_string(s, SHRIKE_S_PATH2, k.name, 256);
+	record_finish(s, SHRIKE_CLASS_FILE, s->record.task.tgid);
+	return 0;
+}
 
-			same = (absolute || real.at_stop) && PATH_END - at == (__u32)g.length && same_text(at, g.length);
-		}
-	}
-	if (!wanted && !same)
-		wanted = given_access(w, 0, &g, base, !file, &based) & access;
-	if (wanted)
-		record_open(task, &c, ret, w, &g, base, &based, file, &real, &how);
+SEC("tp_btf/sys_exit")
+int BPF_PROG(exit_paths, struct pt_regs *regs, long ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct path_argument first, second;
+	struct walk walk = {}, walk2 = {};
+	struct given g, g2;
+	struct scratch *s;
+	struct change k;
+	struct entry *e;
+	struct call c;
+	__u32 wanted;
+
+	if (!read_call(regs, true, &c))
+		return 0;
+	ret = call_result(&c, ret);
+	e = kept(task, &c);
+	change_of(&c, &k);
+	if (!change_wanted(&k, ret))
+		return 0;
+	path_arguments(&c, &first, &second);
+	read_given(0, first.user, &g);
+	read_given(1, second.user, &g2);
+	/* A symlink's target is only text: relative to where the link is, not to the process. */
+	if (!g.absolute && k.kind != SHRIKE_SYMLINK)
+		walk.from = place_of_directory(task, first.dirfd);
+	if (!g2.absolute)
+		walk2.from = place_of_directory(task, second.dirfd);
+	wanted = filter.any_path & k.access;
+	if (report_change(&c, ret, e, 0, &g))
+		wanted = ~0u;
+	if (report_change(&c, ret, e, 1, &g2))
+		wanted = ~0u;
+	if (!wanted)
+		wanted = given_access(0, &g, &walk, 1) & k.access;
+	if (!wanted)
+		wanted = given_access(1, &g2, &walk2, 1) & k.access;
+	if (!wanted)
+		return 0;
+	s = change_begin(task, &c, ret, &k);
+	if (!s)
+		return 0;
+	record_given(SHRIKE_S_PATH, 0, &g);
+	record_base(SHRIKE_S_BASE, 0, &g, &walk);
+	record_given(SHRIKE_S_PATH2, 1, &g2);
+	record_base(SHRIKE_S_BASE2, 1, &g2, &walk2);
+	record_finish(s, SHRIKE_CLASS_FILE, s->record.task.tgid);
+	return 0;
+}
+
+/* fchmod, fchown, ftruncate, fsetxattr: here the object is at hand, and no path is given. */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(exit_fd, struct pt_regs *regs, long ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct walk walk = {};
+	struct scratch *s;
+	struct change k;
+	struct file *file;
+	struct work *w;
+	struct call c;
+	__u32 wanted;
+
+	if (!read_call(regs, true, &c))
+		return 0;
+	ret = call_result(&c, ret);
+	change_of(&c, &k);
+	w = working_room();
+	if (!change_wanted(&k, ret) || !w)
+		return 0;
+	file = file_of(task, c.arg[0]);
+	if (!file)
+		return 0; /* a bad descriptor: nothing was touched */
+	walk.from = place_of_file(file);
+	walk_path(INTO_REAL, &walk);
+	wanted = filter.any_path | walk.name_access | (walk.cut ? ~0u : 0);
+	if (filter.prefix_access)
+		wanted |= prefix_access(w->real.text, walk.start, walk_length(&walk));
+	if (!(wanted & k.access))
+		return 0;
+	s = change_begin(task, &c, ret, &k);
+	if (!s)
+		return 0;
+	record_object(&s->record, LOAD(file, f_inode));
+	record_walk(SHRIKE_S_REAL, INTO_REAL, &walk);
+	s->record.span[SHRIKE_S_BASE] = s->record.span[SHRIKE_S_REAL];
+	if (k.name)
+		record_user_string(s, SHRIKE_S_PATH2, k.name, 256);
+	record_finish(s, SHRIKE_CLASS_FILE, s->record.task.tgid);
 	return 0;
 }

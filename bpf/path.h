@@ -48,7 +48,7 @@ struct place {
 struct walk {
 	struct place from; /* in */
 	struct place stop; /* in: a directory to take note of on the way, or nowhere */
-	__u32 start;       /* the path is text[start .. PATH_END); at least "/" unless there is none */
+	__u32 start;       /* 0: not walked yet; the path is text[start .. PATH_END); at least "/" unless there is none */
 	__u32 at_stop;     /* where the path below `stop` begins, 0 when the walk did not pass it */
 	__u32 name_access; /* what the names of the components are wanted for */
 	__u32 cut;         /* 1: deeper or longer than there is room for, the root's side is missing */

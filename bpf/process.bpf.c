@@ -147,7 +147,7 @@ static __always_inline void record_executable(struct scratch *s, struct file *fi
 	walk.from.vfs = (__u64)BPF_CORE_READ(file, f_path.mnt);
 	walk.from.dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
 	walk_path(into, &walk);
-	record_walk(s, SHRIKE_S_REAL, into, &walk);
+	record_walk(SHRIKE_S_REAL, into, &walk);
 }
 
 static __always_inline void record_directory(struct scratch *s, struct task_struct *task, __s32 dirfd, __u32 into)
@@ -156,7 +156,7 @@ static __always_inline void record_directory(struct scratch *s, struct task_stru
 
 	walk.from = place_of_directory(task, dirfd);
 	walk_path(into, &walk);
-	record_walk(s, SHRIKE_S_BASE, into, &walk);
+	record_walk(SHRIKE_S_BASE, into, &walk);
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -171,7 +171,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	s = record_begin(CONTEXT_TASK, SHRIKE_EXEC);
 	if (!s)
 		return 0;
-	record_task(&s->record, task);
+	record_current();
 	s->record.arg[0] = old_pid;
 	s->record.arg[2] = bprm->argc;
 	if (bprm->interp != bprm->filename)
@@ -264,14 +264,14 @@ int BPF_PROG(exit_exec, struct pt_regs *regs, long ret)
 	if (!w)
 		return 0;
 	at = c.id == SHRIKE_CALL_execveat;
-	read_given(&w->path[0], at ? c.arg[1] : c.arg[0], &g);
-	report_change(task, &c, ret, e, 0, &w->path[0], &g);
+	read_given(0, at ? c.arg[1] : c.arg[0], &g);
+	report_change(&c, ret, e, 0, &g);
 	s = record_begin(CONTEXT_TASK, SHRIKE_EXEC_FAILED);
 	if (!s)
 		return 0;
-	record_task(&s->record, task);
+	record_current();
 	record_call(&s->record, &c, ret);
-	record_given(s, SHRIKE_S_PATH, &w->path[0], &g);
+	record_given(SHRIKE_S_PATH, 0, &g);
 	record_directory(s, task, at && !g.absolute ? (__s32)c.arg[0] : AT_FDCWD, INTO_REAL);
 	record_arguments(s, at ? c.arg[2] : c.arg[1], !(c.flags & SHRIKE_F_COMPAT32));
 	record_finish(s, SHRIKE_CLASS_LIFECYCLE, s->record.task.tgid);

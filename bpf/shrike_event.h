@@ -95,7 +95,7 @@ enum shrike_record_flag {
 	SHRIKE_F_CORE = 1 << 7,       /* exit: dumped core */
 	SHRIKE_F_URING = 1 << 8,      /* done on a process's behalf by io_uring */
 	SHRIKE_F_CREATED = 1 << 9,    /* open: FMODE_CREATED, this call made the file */
-	SHRIKE_F_INTERP = 1 << 10     /* exec: of a script; the object is the script */
+	SHRIKE_F_INTERP = 1 << 10     /* exec: of a script, which is PATH; REAL and the object are its interpreter's */
 };
 
 enum shrike_span_flag {
@@ -108,8 +108,8 @@ enum shrike_span_flag {
 enum shrike_span_index {
 	SHRIKE_S_PATH = 0,   /* the path as given (first path of two-path calls; exec: filename; name for memfd, prctl, module) */
 	SHRIKE_S_BASE = 1,   /* what a relative PATH is relative to: cwd or dirfd, absolute, from kernel objects; exec, task: the cwd */
-	SHRIKE_S_REAL = 2,   /* the object's own path, from kernel objects; exec, task: of the executable */
-	SHRIKE_S_PATH2 = 3,  /* second path as given (rename, link, symlink: the new name; mount: the target); exec, task: argv, NUL between */
+	SHRIKE_S_REAL = 2,   /* the object's own path, from kernel objects; exec, task: of the executable; mount: file system type */
+	SHRIKE_S_PATH2 = 3,  /* second path as given (rename, link, symlink: the new name; mount: the target); exec, task: argv, NUL between; setxattr: the attribute's name */
 	SHRIKE_S_BASE2 = 4   /* base of PATH2; toctou: PATH as it was at exit; sockets (family AF_UNIX): path; task, fork: cgroup path is not here, user space reads it */
 };
 
@@ -179,9 +179,9 @@ struct shrike_record {
 	/*
 	 * Per kind:
 	 *   fork: clone flags, child tgid, child tid, child start_ns, child vpid     (task: the parent)
-	 *   exec: -, -, argc, -, - ;  exit: lifetime_ns, exit code, signal
+	 *   exec: thread id before, -, argc; exit: lifetime_ns, exit code, signal
 	 *   open: flags, mode, fd's O_ flags as the kernel has them (0 on failure), resolve (openat2), fd
-	 *   chmod: mode; chown: uid, gid; mount: flags; mkdir: mode; unlink: flags; rename: flags; truncate: length
+	 *   link: flags; setxattr: flags; chmod: mode; chown: uid, gid; mount: flags; mkdir: mode; unlink: flags; rename: flags; truncate: length
 	 *   socket: family, type, protocol, fd; bind, listen(backlog), accept, connect, sendto: fd, then call's own
 	 *   dup: old fd, new fd; signal: signo, target tgid, target tid, si_code, target start_ns
 	 *   setid: the call's arguments; ptrace: request, pid, addr, data; vm_access: pid, 1 for write

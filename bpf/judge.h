@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause */
+/* What a handler of a call with paths does: judge each path, and write those that leave. */
+#ifndef SHRIKE_JUDGE_H
+#define SHRIKE_JUDGE_H
+
+#include "entry.h"
+
+/* The agent's own call: not reported, but counted, as the heartbeat of the programs that would have. */
+static __always_inline void count_self(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct shrike_counters *n = bpf_map_lookup_elem(&counters, &cpu);
+
+	if (n)
+		__sync_fetch_and_add(&n->self, 1);
+}
+
+static __always_inline struct work *working_room(void)
+{
+	__u32 key = CONTEXT_TASK;
+
+	return bpf_map_lookup_elem(&works, &key);
+}
+
+/*
+ * What the path as given (behind GIVEN) is wanted for, made absolute by the path of walk->from, which is what a
+ * relative one is relative to, or nowhere. `strict`: no object's own path was judged, so what cannot be compared as
+ * text must leave. Global for the verifier's sake, as walk_path.
+ */
+__weak __noinline __u32 given_access(__u32 which, struct given *g, struct walk *walk, __u32 strict)
+{
+	__u32 into = which ? INTO_SECOND : INTO_FIRST;
+	__u32 access = 0, at = GIVEN, length;
+	char *text = walk_text(into);
+
+	if (!g || !walk || !text)
+		return ~0u;
+	length = g->length;
+	if (g->length < 0)
+		return strict ? ~0u : 0;
+	if (!g->absolute) {
+		if (!walk->from.dentry)
+			return strict ? ~0u : 0;
+		walk_path(into, walk);
+		access |= walk->name_access;
+		if (walk->cut)
+			return ~0u;
+		/* Below "/" the separator is all there is of the base. */
+		at = walk->start < PATH_END - 1 ? walk->start : PATH_END;
+		length += GIVEN - at;
+		text[PATH_END] = '/';
+	}
+	access |= scan_given(which, g);
+	if (g->odd)
+		return strict ? ~0u : access;
+	if (filter.prefix_access)
+		access |= prefix_access(text, at, length);
+	return access;
+}
+
+/* Writes BASE: walks it unless given_access has. */
+static __always_inline void record_base(enum shrike_span_index index, __u32 which,
+					struct given *g, struct walk *walk)
+{
+	__u32 into = which ? INTO_SECOND : INTO_FIRST;
+
+	if (g->absolute || !walk->from.dentry)
+		return;
+	if (!walk->start)
+		walk_path(into, walk);
+	record_walk(index, into, walk);
+}
+
+#endif
