@@ -164,7 +164,8 @@ class Publisher::Impl {
 };
 
 natsStatus Publisher::Impl::sign_nonce(char**, unsigned char** signature, int* size, const char* nonce, void* closure) {
-  const Signature made = static_cast<Impl*>(closure)->options_.nkey->sign(nonce);
+  // A server that asks for no authentication gives no nonce; it does not look at the answer either.
+  const Signature made = static_cast<Impl*>(closure)->options_.nkey->sign(nonce != nullptr ? nonce : "");
   *signature = static_cast<unsigned char*>(std::malloc(made.size()));  // the library frees it
   if (*signature == nullptr) return NATS_NO_MEMORY;
   std::memcpy(*signature, made.data(), made.size());
