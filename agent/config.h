@@ -25,7 +25,7 @@ struct Config {
     std::string public_key_file = "/etc/shrike/collector.pub";
   } collector;
   struct {
-    std::vector<std::string> files = {"/usr/share/shrike/rules/shrike_rules.yaml"};
+    std::vector<std::string> files = {"/etc/shrike/rules/shrike.yaml"};
   } rules;
   struct {
     uint64_t max_bytes = 1u << 30;

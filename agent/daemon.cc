@@ -92,7 +92,12 @@ Result<void> Daemon::Impl::set_up() {
   TRY_VOID(shipping->start_publishing());
   if (!config.metrics.listen.empty()) {
     const Listen listen = TRY(parse_listen(config.metrics.listen));
-    server = TRY(StatusServer::start(listen, board));
+    // A port that somebody else has is no reason not to watch.
+    if (auto started = StatusServer::start(listen, board)) {
+      server = std::move(started).value();
+    } else {
+      spdlog::warn("no metrics and no status: {}", started.error().message);
+    }
   }
   return {};
 }
