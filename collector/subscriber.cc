@@ -53,6 +53,7 @@ class Link {
   ~Link() {
     context.reset();
     if (connection == nullptr) return;
+    closing_ = true;
     natsConnection_Close(connection);
     std::unique_lock lock(mutex_);
     closed_.wait_for(lock, std::chrono::seconds(5), [&] { return is_closed_; });
@@ -81,6 +82,7 @@ class Link {
                                               (words != nullptr && *words != '\0' ? std::string(": ") + words : ""));
   }
   void on_lost() {
+    if (closing_) return;
     metrics_.nats_connected = false;
     note_(true, "NATS: connection of lane " + std::string(lane_name(lane_)) + " lost; connecting again");
   }
@@ -102,6 +104,7 @@ class Link {
   std::mutex mutex_;
   std::condition_variable closed_;
   bool is_closed_ = false;
+  std::atomic<bool> closing_{false};
 };
 
 /// Answers on the message's own reply subject, which stays right across reconnections and new subscriptions.
@@ -290,8 +293,8 @@ Result<void> NatsSubscriber::ensure_consumer(Lane lane, Link& link) {
   return {};
 }
 
-/// Keeps the server's permission to send us a bounded number of messages. The library's own fetch either returns at once
-/// or waits for a full batch; asking ahead, as here, gives each message the moment it is there.
+/// Keeps the server allowed to send us a bounded number of messages. The library's own fetch either returns at once or
+/// waits for a full batch; asking ahead, as here, gives each message the moment it is there.
 class Puller {
  public:
   /// Errors: the subscription is refused.
@@ -312,15 +315,17 @@ class Puller {
   enum class State : uint8_t { message, nothing, lost };
   /// A message, or nothing for a while; lost: there is no consumer, or the subscription is over.
   State next(MessagePtr& message) {
-    if (link_.renewed.exchange(false)) credit_ = 0;
     const auto now = std::chrono::steady_clock::now();
-    // Requests end without a word when the server dies: no credit is believed for longer than it can last.
-    if (credit_ <= pull_batch / 2 || now - asked_ > std::chrono::nanoseconds(pull_expires_ns + second_ns)) ask(now);
+    // A request always ends in a word. None: the consumer has gone, or the server that knew of the request.
+    if (link_.renewed.exchange(false)) return State::lost;
+    if (credit_ > 0 && now - heard_ > std::chrono::nanoseconds(pull_expires_ns + second_ns)) return State::lost;
+    if (credit_ <= pull_batch / 2) ask(now);
     natsMsg* raw = nullptr;
     const natsStatus status = natsSubscription_NextMsg(&raw, subscription_.get(), next_wait_ms);
     if (status == NATS_TIMEOUT || status == NATS_SLOW_CONSUMER) return State::nothing;
     if (status != NATS_OK) return State::lost;
     message.reset(raw);
+    heard_ = now;
     const char* code = nullptr;
     if (natsMsg_GetDataLength(raw) > 0 || natsMsgHeader_Get(raw, "Status", &code) != NATS_OK) {
       --credit_;
@@ -348,8 +353,8 @@ class Puller {
         "{\"batch\": " + std::to_string(pull_batch) + ", \"expires\": " + std::to_string(pull_expires_ns) + "}";
     if (natsConnection_PublishRequestString(link_.connection, request_.c_str(), inbox_.c_str(), text.c_str()) != NATS_OK)
       return;
+    if (credit_ <= 0) heard_ = now;
     credit_ = std::max(credit_, 0) + pull_batch;
-    asked_ = now;
   }
 
   Link& link_;
@@ -358,7 +363,7 @@ class Puller {
   SubscriptionPtr subscription_;
   int credit_ = 0;
   unsigned ends_ = 0;
-  std::chrono::steady_clock::time_point asked_{};
+  std::chrono::steady_clock::time_point heard_{};
 };
 
 void NatsSubscriber::run(Lane lane) {
