@@ -226,6 +226,7 @@ Result<void> Publisher::Impl::connect() {
   natsStatus s = natsConnection_Connect(&raw, nats_options_.get());
   if (s != NATS_OK && s != NATS_NOT_YET_CONNECTED) return nats_error(options_.url, s);
   connection_.reset(raw);
+  const bool at_once = s == NATS_OK;
   const auto subscribe = [&](Subscription& to, const std::string& subject, natsMsgHandler handler) {
     natsSubscription* made = nullptr;
     if (s = natsConnection_Subscribe(&made, raw, subject.c_str(), handler, mailbox_.get()); s != NATS_OK) return;
@@ -235,6 +236,8 @@ Result<void> Publisher::Impl::connect() {
   subscribe(acks_, ack_subject(node_), on_ack);
   if (acks_) subscribe(stored_, "_INBOX." + node_ + ".stored.*", on_stored);
   if (!acks_ || !stored_) return nats_error(options_.url + ": subscribe", s);
+  // The library calls back only for a connection that did not come at once.
+  if (at_once) on_connected(raw, mailbox_.get());
   return {};
 }
 
