@@ -46,18 +46,22 @@ struct btf {
 #define ATTR32(attr, at) (*(__u32 *)((attr) + (at)))
 #define ATTR64(attr, at) (*(__u64 *)((attr) + (at)))
 
-/* The object behind a descriptor of bpf(2), told by the name of its anonymous inode. */
-static __always_inline void object_of_file(struct file *file, struct own_object *o)
+/*
+ * The object behind a descriptor of bpf(2), told by the name of its anonymous inode. Global: the verifier looks at it
+ * once, not at every call.
+ */
+__weak __noinline int object_of_descriptor(__u32 fd, struct own_object *o)
 {
+	struct file *file = file_of(bpf_get_current_task_btf(), fd);
 	char name[8] = {};
 	void *object;
 
-	if (!file)
-		return;
+	if (!file || !o)
+		return 0;
 	bpf_probe_read_kernel(name, sizeof(name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
 	object = LOAD(file, private_data);
 	if (name[0] != 'b')
-		return;
+		return 0;
 	if (name[1] == 't' && name[2] == 'f') {
 		o->type = OBJECT_BTF;
 		o->id = BPF_CORE_READ((struct btf *)object, id);
@@ -71,6 +75,7 @@ static __always_inline void object_of_file(struct file *file, struct own_object 
 		o->type = OBJECT_LINK;
 		o->id = BPF_CORE_READ((struct bpf_link *)object, id);
 	}
+	return 0;
 }
 
 /* Which field of union bpf_attr is the descriptor that a command is about; -1: none. */
@@ -143,20 +148,15 @@ int BPF_PROG(exit_bpf, struct pt_regs *regs, long result)
 	if (type_by_id(command)) {
 		object.type = type_by_id(command);
 		object.id = ATTR32(attr, 0);
-		if (ret >= 0) { /* what was really opened */
-			fd = ret;
-			object_of_file(file_of(task, fd), &object);
-		}
-	} else if (field >= 0) {
-		fd = field == 0 ? ATTR32(attr, 0) : field == 4 ? ATTR32(attr, 4) : field == 8 ? ATTR32(attr, 8) : ATTR32(attr, 36);
-		object_of_file(file_of(task, fd), &object);
-	} else if (command == 7 && ret >= 0) { /* OBJ_GET */
-		fd = ret;
-		object_of_file(file_of(task, fd), &object);
 	} else if (command == 0 || command == 5) { /* MAP_CREATE, PROG_LOAD: what type */
 		what = ATTR32(attr, 0);
-		fd = (__s64)(ret >= 0 ? ret : -1);
 	}
+	if (field >= 0)
+		fd = field == 0 ? ATTR32(attr, 0) : field == 4 ? ATTR32(attr, 4) : field == 8 ? ATTR32(attr, 8) : ATTR32(attr, 36);
+	else if (ret >= 0 && (object.type || what || command == 7 /* OBJ_GET */))
+		fd = ret;
+	if (fd != ~0ull && !what) /* what it really is, also where an id was given */
+		object_of_descriptor(fd, &object);
 	ours = object.type && bpf_map_lookup_elem(&own_objects, &object);
 	if (routine_command(command) && (!ours || own()))
 		return 0;

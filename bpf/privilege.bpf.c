@@ -234,6 +234,7 @@ int BPF_PROG(exit_memory, struct pt_regs *regs, long result)
 	s = privilege_begin(task, &c, ret, SHRIKE_MAP_WX);
 	if (!s)
 		return 0;
+	s->record.result = ret;
 	if (c.id == SHRIKE_CALL_mprotect || c.id == SHRIKE_CALL_pkey_mprotect) {
 		s->record.arg[3] = 0;
 		s->record.arg[4] = ~0ull;

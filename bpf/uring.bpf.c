@@ -156,6 +156,11 @@ static __always_inline void uring_paths(struct scratch *s, struct task_struct *t
 	}
 }
 
+static __always_inline bool known_family(__u16 family)
+{
+	return family == AF_UNIX || family == AF_INET || family == AF_INET6;
+}
+
 static __always_inline void uring_network(struct scratch *s, struct task_struct *task, struct io_kiocb *request, __u8 op)
 {
 	struct shrike_socket *socket = &s->record.socket;
@@ -182,17 +187,26 @@ static __always_inline void uring_network(struct scratch *s, struct task_struct 
 	if (op != OP_CONNECT && op != OP_BIND)
 		return;
 	length = op == OP_CONNECT ? OPERATION(request, io_connect, addr_len) : OPERATION(request, io_bind, addr_len);
-	if (async && bpf_core_field_exists(struct io_async_msghdr, addr))
-		at = (__u64)async + bpf_core_field_offset(struct io_async_msghdr, addr);
-	if (at) {
-		if (!read_address(&address, at, length, true))
-			return;
-	} else { /* kernels before 6.10 copy it later: this is what it will probably be */
+	/*
+	 * The kernel's copy is all of the operation's asynchronous data, or (6.10 to 6.17) somewhere inside of it, behind
+	 * pointers and zeros that are no family that we know. Before 6.10 it is made later: then the caller's is read,
+	 * which is what it will probably be.
+	 */
+	if (async) {
+		at = (__u64)async;
+		if (!read_address(&address, at, length, true) || !known_family(address.family)) {
+			at += bpf_core_field_exists(struct io_async_msghdr, addr)
+				      ? bpf_core_field_offset(struct io_async_msghdr, addr) : 0;
+			if (!read_address(&address, at, length, true))
+				return;
+		}
+	} else {
 		at = (__u64)OPERATION(request, io_connect, addr);
 		if (op != OP_CONNECT || !read_address(&address, at, length, false))
 			return;
-		async = NULL;
 	}
+	if (!known_family(address.family))
+		return;
 	record_address(socket, &address, op == OP_BIND);
 	if (address.family == AF_UNIX)
 		record_unix_path(s, at, length, async != NULL);

@@ -281,9 +281,15 @@ Result<void> KernelObject::Impl::seal() {
   TRY_VOID(add(1, ids.maps));
   TRY_VOID(add(2, ids.programs));
   TRY_VOID(add(3, ids.links));
-  for (const std::string_view name : own_maps)
-    if (::bpf_map_freeze(bpf_map__fd(find(std::string(name)))) != 0)
+  // From here on only programs write to any of our maps, but for the word that names the generation. Rings are written
+  // to by their consumer, which the kernel does not allow for a frozen map.
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, skeleton->obj) {
+    const std::string_view name = bpf_map__name(map);
+    if (bpf_map__is_internal(map) || name == "active" || name == "reserved") continue;
+    if (::bpf_map_freeze(bpf_map__fd(map)) != 0 && errno != EBUSY && errno != EPERM)
       return errno_error("freezing map " + std::string(name));
+  }
   return {};
 }
 

@@ -1,0 +1,134 @@
+// bpf/objects.bpf.c: what others do with bpf(2), above all with what is ours.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/bpf.h>
+#include <sys/syscall.h>
+
+#include <cstring>
+
+#include "common/base/fd.h"
+#include "tests/kernel/watch.h"
+
+namespace shrike {
+namespace {
+
+using test::Watch;
+
+int bpf(int command, bpf_attr& attributes) {
+  return static_cast<int>(::syscall(SYS_bpf, command, &attributes, sizeof attributes));
+}
+Fd open_map(uint32_t id) {
+  bpf_attr attributes{};
+  attributes.map_id = id;
+  return Fd(bpf(BPF_MAP_GET_FD_BY_ID, attributes));
+}
+
+class Objects : public ::testing::Test {
+ protected:
+  void SetUp() override { SHRIKE_NEED("bpf", Watch::possible()); }
+  static const test::Seen* command(Watch& watch, int wanted) {
+    return watch.expect_own(EventKind::bpf, [&](const Event& e) { return e.arg[0] == static_cast<uint64_t>(wanted); });
+  }
+};
+
+TEST_F(Objects, OpeningAndChangingOurMapsIsSeenWithTheirId) {
+  // Not ourselves: the agent's own calls about its own objects are not reported.
+  Watch watch({EventKind::bpf});
+  ASSERT_TRUE(watch.open());
+  const auto ids = watch.source().ids();
+  const uint32_t id = ids.maps.back();
+  const Fd map = open_map(id);
+  ASSERT_TRUE(map.valid());
+  const auto* opened = watch.expect_own(
+      EventKind::bpf, [&](const Event& e) { return e.arg[0] == BPF_MAP_GET_FD_BY_ID && e.arg[1] == id; });
+  ASSERT_NE(opened, nullptr);
+  EXPECT_EQ((*opened)->arg[2], static_cast<uint64_t>(map.get()));
+  EXPECT_EQ((*opened)->arg[3], 1u) << "a map";
+  EXPECT_EQ((*opened)->arg[4], 1u) << "ours";
+  bpf_attr attributes{};
+  attributes.map_fd = static_cast<uint32_t>(map.get());
+  bpf(BPF_MAP_DELETE_ELEM, attributes);
+  const auto* changed = command(watch, BPF_MAP_DELETE_ELEM);
+  ASSERT_NE(changed, nullptr);
+  EXPECT_EQ((*changed)->arg[1], id);
+  EXPECT_EQ((*changed)->arg[4], 1u);
+}
+
+TEST_F(Objects, ProgramsAndLinksOfOursAreKnownToo) {
+  Watch watch({EventKind::bpf});
+  ASSERT_TRUE(watch.open());
+  const auto ids = watch.source().ids();
+  bpf_attr attributes{};
+  attributes.prog_id = ids.programs.front();
+  const Fd program(bpf(BPF_PROG_GET_FD_BY_ID, attributes));
+  ASSERT_TRUE(program.valid());
+  attributes = {};
+  attributes.link_id = ids.links.front();
+  const Fd link(bpf(BPF_LINK_GET_FD_BY_ID, attributes));
+  ASSERT_TRUE(link.valid());
+  attributes = {};
+  attributes.link_detach.link_fd = static_cast<uint32_t>(link.get());
+  bpf(BPF_LINK_DETACH, attributes);  // tracing links refuse
+  const auto* opened = command(watch, BPF_PROG_GET_FD_BY_ID);
+  ASSERT_NE(opened, nullptr);
+  EXPECT_EQ((*opened)->arg[1], ids.programs.front());
+  EXPECT_EQ((*opened)->arg[3], 2u);
+  EXPECT_EQ((*opened)->arg[4], 1u);
+  const auto* detached = command(watch, BPF_LINK_DETACH);
+  ASSERT_NE(detached, nullptr);
+  EXPECT_EQ((*detached)->arg[1], ids.links.front());
+  EXPECT_EQ((*detached)->arg[3], 3u);
+  EXPECT_EQ((*detached)->arg[4], 1u);
+}
+
+TEST_F(Objects, AMapOfSomebodyElseIsSeenWhenMadeButNotAtEveryAccess) {
+  Watch watch({EventKind::bpf});
+  ASSERT_TRUE(watch.open());
+  bpf_attr attributes{};
+  attributes.map_type = BPF_MAP_TYPE_ARRAY;
+  attributes.key_size = 4;
+  attributes.value_size = 8;
+  attributes.max_entries = 1;
+  std::strcpy(attributes.map_name, "stranger");
+  const Fd map(bpf(BPF_MAP_CREATE, attributes));
+  ASSERT_TRUE(map.valid());
+  uint32_t key = 0;
+  uint64_t value = 1;
+  attributes = {};
+  attributes.map_fd = static_cast<uint32_t>(map.get());
+  attributes.key = reinterpret_cast<uint64_t>(&key);
+  attributes.value = reinterpret_cast<uint64_t>(&value);
+  ASSERT_EQ(bpf(BPF_MAP_UPDATE_ELEM, attributes), 0);
+  attributes = {};
+  attributes.map_fd = static_cast<uint32_t>(map.get());
+  ASSERT_EQ(bpf(BPF_MAP_FREEZE, attributes), 0);
+  const auto* made = command(watch, BPF_MAP_CREATE);
+  ASSERT_NE(made, nullptr);
+  EXPECT_EQ((*made)->arg[1], static_cast<uint64_t>(BPF_MAP_TYPE_ARRAY));
+  EXPECT_EQ((*made)->path.text, "stranger");
+  EXPECT_EQ((*made)->arg[4], 0u);
+  ASSERT_NE(command(watch, BPF_MAP_FREEZE), nullptr);
+  EXPECT_EQ(watch.count([](const Event& e) { return e.arg[0] == BPF_MAP_UPDATE_ELEM; }), 0u);
+}
+
+TEST_F(Objects, NobodyCanChangeOurMaps) {
+  Watch watch({EventKind::fork});
+  ASSERT_TRUE(watch.open());
+  // A map that is frozen refuses to be frozen (EPERM: no right to write to it); the rings, and the word that names the
+  // generation, do because we have them mapped for writing (EBUSY).
+  size_t busy = 0;
+  const auto ids = watch.source().ids();
+  for (const uint32_t id : ids.maps) {
+    const Fd map = open_map(id);
+    bpf_attr attributes{};
+    attributes.map_fd = static_cast<uint32_t>(map.get());
+    EXPECT_EQ(bpf(BPF_MAP_FREEZE, attributes), -1);
+    EXPECT_TRUE(errno == EPERM || errno == EBUSY) << std::strerror(errno);
+    if (errno == EBUSY) ++busy;
+  }
+  EXPECT_EQ(busy, watch.source().counters().rings.size() + 1);
+}
+
+}  // namespace
+}  // namespace shrike
