@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 namespace shrike::ctl {
 namespace {
@@ -129,23 +130,31 @@ Result<std::string> Client::get(const std::string& path, const Parameters& param
 Result<void> Client::lines(const std::string& path, const Parameters& parameters, int idle_s,
                            const std::function<bool(std::string_view)>& on_line) {
   std::string rest;
-  bool too_long = false;
-  TRY_VOID(stream(path, parameters, idle_s, [&](std::string_view bytes) {
-    size_t end;
-    while ((end = bytes.find('\n')) != std::string_view::npos) {
-      std::string_view line = bytes.substr(0, end);
+  std::optional<Error> failure;
+  // The head of the answer has gone out by the time something fails: the collector says so in its last line.
+  const auto take = [&](std::string_view line) {
+    if (!line.starts_with("{\"error\":")) return on_line(line);
+    failure = Error{"the collector at " + endpoint_.address() + ": " + sentence(std::string(line)), EAGAIN};
+    return false;
+  };
+  const auto end = stream(path, parameters, idle_s, [&](std::string_view bytes) {
+    size_t at;
+    while ((at = bytes.find('\n')) != std::string_view::npos) {
+      std::string_view line = bytes.substr(0, at);
       if (!rest.empty()) line = rest.append(line);
-      if (!on_line(line)) return false;
+      if (!take(line)) return false;
       rest.clear();
-      bytes.remove_prefix(end + 1);
+      bytes.remove_prefix(at + 1);
     }
-    too_long = rest.size() + bytes.size() > line_max_bytes;
+    const bool too_long = rest.size() + bytes.size() > line_max_bytes;
+    if (too_long) failure = Error{"the collector sent a line of more than 4 MiB"};
     if (!too_long) rest.append(bytes);
     return !too_long;
-  }));
-  if (too_long) return Error{"the collector sent a line of more than 4 MiB"};
-  if (!rest.empty()) on_line(rest);  // complete: the collector ended the answer here
-  return {};
+  });
+  if (failure) return *failure;
+  if (end.ok() && !rest.empty()) take(rest);  // complete: the collector ended the answer here
+  if (failure) return *failure;
+  return end;
 }
 
 }  // namespace shrike::ctl

@@ -35,8 +35,8 @@ class Client {
   Result<void> stream(const std::string& path, const Parameters& parameters, int idle_s,
                       const std::function<bool(std::string_view)>& on_bytes);
 
-  /// The same cut into lines without their newline; an empty one is the collector's sign of life. A line of more than
-  /// 4 MiB is an error.
+  /// The same cut into lines without their newline; an empty one is the collector's sign of life. Errors: also what the
+  /// collector says in a last line (EAGAIN); a line of more than 4 MiB.
   Result<void> lines(const std::string& path, const Parameters& parameters, int idle_s,
                      const std::function<bool(std::string_view)>& on_line);
 

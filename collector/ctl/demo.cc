@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "collector/ctl/commands.h"
@@ -55,9 +56,14 @@ std::string ports_file(const std::string& dir, const Child& nats, const std::str
 
 std::vector<std::string> default_rules() {
   // build/bin/shrike of a clone runs the clone's rules, not those of a package that may also be installed.
-  for (const std::string& file : {own_folder() + "/../../packaging/rules/shrike_rules.yaml",
-                                  std::string("/usr/share/shrike/rules/shrike_rules.yaml")}) {
-    if (access(file.c_str(), R_OK) == 0) return {file};
+  for (const std::string& folder : {own_folder() + "/../share/shrike/rules", std::string("/etc/shrike/rules")}) {
+    std::vector<std::string> files;
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
+      if (entry.path().extension() == ".yaml") files.push_back(entry.path().string());
+    }
+    std::sort(files.begin(), files.end());
+    if (!files.empty()) return files;
   }
   return {};
 }
@@ -189,6 +195,7 @@ Result<void> Demo::start() {
   printer_ = std::make_unique<AlertPrinter>(endpoint_, started_ns_, options_.json, out_, reader_gone_.get());
   TRY_VOID(start_agent());
   ready_ns_ = boot_now_ns();
+  start_cpu_ = agent_->cpu_so_far();
   complain("watching node " + setup_.node +
            (options_.duration ? " for " + short_duration(*options_.duration) : std::string(" until Ctrl-C")) +
            "; alerts follow (try: cat /etc/shadow). From another terminal:\n  shrike --api " + endpoint_.address() +
@@ -239,7 +246,8 @@ Result<DemoSummary> Demo::stop() {
   signalfd_siginfo first;
   if (readable(signals_)) (void)!read(signals_, &first, sizeof first);
   const ChildEnd agent = agent_->stop(agent_patience, signals_);
-  summary.agent_cpu = agent.cpu;
+  summary.agent_start_cpu = start_cpu_;
+  summary.agent_cpu = std::max(agent.cpu - start_cpu_, std::chrono::microseconds(0));
   summary.agent_resident_bytes = agent.max_resident_bytes;
   let_collector_catch_up();
   summary.alerts = printer_->stop();

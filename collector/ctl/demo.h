@@ -86,6 +86,7 @@ class Demo {
   Endpoint endpoint_;
   uint64_t started_ns_ = 0;  ///< wall clock
   uint64_t ready_ns_ = 0;    ///< boot clock
+  std::chrono::microseconds start_cpu_{0};
   uint64_t events_before_ = 0, batches_before_ = 0;
   Losses losses_before_;
   std::optional<Child> nats_, collector_, agent_;  // destroyed in the reverse order: the agent first

@@ -67,9 +67,11 @@ void add_evidence(DemoSummary& summary, const collector::VerifyReport& after, ui
 }
 
 std::vector<std::string> summary_as_text(const DemoSummary& summary, bool colour) {
-  char overhead[128];
-  std::snprintf(overhead, sizeof overhead, "agent used %.2f s of CPU, %.1f %% of one core; at most %s resident",
+  char overhead[160];
+  std::snprintf(overhead, sizeof overhead,
+                "agent used %.2f s of CPU, %.1f %% of one core, and %.2f s to start; at most %s resident",
                 std::chrono::duration<double>(summary.agent_cpu).count(), share(summary) * 100,
+                std::chrono::duration<double>(summary.agent_start_cpu).count(),
                 short_bytes(summary.agent_resident_bytes).c_str());
   const bool good = summary.outcome == "proven";
   const std::string outcome =
@@ -107,6 +109,7 @@ std::string summary_as_json(const DemoSummary& summary) {
              {"batches", summary.batches},
              {"agent_cpu_seconds", std::chrono::duration<double>(summary.agent_cpu).count()},
              {"agent_core_share", share(summary)},
+             {"agent_start_cpu_seconds", std::chrono::duration<double>(summary.agent_start_cpu).count()},
              {"agent_resident_bytes", summary.agent_resident_bytes},
              {"evidence", summary.outcome == "could not tell" ? "unknown" : summary.outcome}};
   if (!summary.first_problem.empty()) inner["problem"] = summary.first_problem;

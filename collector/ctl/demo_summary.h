@@ -18,7 +18,8 @@ struct DemoSummary {
   uint64_t batches = 0;
   Losses lost;           ///< in this run, by cause and class
   std::map<std::string, uint64_t> alerts;  ///< by severity
-  std::chrono::microseconds agent_cpu{0};
+  std::chrono::microseconds agent_start_cpu{0};  ///< until it was ready: loading and checking its eBPF programs
+  std::chrono::microseconds agent_cpu{0};        ///< after that
   uint64_t agent_resident_bytes = 0;  ///< the most it had
   std::string outcome;                ///< proven, refuted, could not tell
   std::string first_problem;          ///< the first finding's sentence

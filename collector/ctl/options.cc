@@ -83,7 +83,7 @@ void add_query(CLI::App& root, QueryOptions& o) {
   app->add_option("--pid", o.pid, "Events of this process")->type_name("PID");
   app->add_option("--severity", o.severity, "Alerts of this severity and above")->type_name("SEVERITY")->check(check_severity);
   app->add_option("--rule", o.rule, "Alerts of this rule")->type_name("RULE");
-  app->add_option("--limit", o.limit, "At most so many lines, 0 for all")->type_name("N")->capture_default_str();
+  app->add_option("--limit", o.limit, "Only the newest so many, 0 for all")->type_name("N")->capture_default_str();
   app->add_flag("--json", o.json, "One JSON object a line");
   CLI::Option* proof =
       app->add_flag("--proof", o.proof, "Export one event with its proof, for `shrike verify --file`");

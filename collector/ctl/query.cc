@@ -16,8 +16,7 @@ std::string moment(const std::string& text) {
 
 Parameters parameters_of(const QueryOptions& o) {
   Parameters out{{"node", o.node}, {"since", moment(o.since)}, {"until", moment(o.until)}};
-  // One more than asked for tells whether there is more.
-  if (o.limit != 0) out.push_back({"limit", std::to_string(o.limit + 1)});
+  if (o.limit != 0) out.push_back({"limit", std::to_string(o.limit)});
   if (o.what == "events") {
     out.push_back({"lane", o.lane});
     out.push_back({"kind", o.kind});
@@ -57,11 +56,8 @@ int run_query(const QueryOptions& options, const Endpoint& endpoint, Output& out
   Client client(endpoint);
   if (options.proof) return export_proof(options, client, out);
   uint64_t shown = 0;
-  bool more = false;
   const auto end = client.lines("/v1/" + options.what, parameters_of(options), 300, [&](std::string_view line) {
     if (line.empty()) return true;
-    more = options.limit != 0 && shown == options.limit;
-    if (more) return false;
     ++shown;
     const auto text = format(options, line, out.colour());
     if (text.ok()) return out.line(*text);
@@ -73,7 +69,7 @@ int run_query(const QueryOptions& options, const Endpoint& endpoint, Output& out
     complain(end.error().message);
     return exit_failed;
   }
-  if (more) complain("there are more than " + with_commas(options.limit) + "; --limit 0 prints all");
+  if (shown == options.limit) complain("these are the newest " + with_commas(shown) + "; --limit 0 prints all");
   return exit_ok;
 }
 

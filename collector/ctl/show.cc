@@ -1,6 +1,6 @@
 #include "collector/ctl/show.h"
 
-#include <cstdio>
+#include <cstring>
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -42,22 +42,51 @@ std::string painted(std::string_view what, const char* paint, bool colour) {
   return colour ? paint + std::string(what) + "\033[0m" : std::string(what);
 }
 
-/// A JSON value as one word or quoted text, as shell users expect of key=value.
-std::string word(const Json& value) {
-  std::string out = value.is_string() ? printable(value.get<std::string>()) : printable(dump(value));
-  if (value.is_string() && (out.empty() || out.find_first_of(" =\"") != std::string::npos)) out = "\"" + out + "\"";
+/// An argument as a shell user would write it.
+std::string word(const std::string& raw) {
+  const std::string out = printable(raw);
+  return out.empty() || out.find_first_of(" \"'") != std::string::npos ? "\"" + out + "\"" : out;
+}
+
+std::string texts(const Json& list) {
+  std::string out;
+  for (const auto& item : list) out += (out.empty() ? "" : " ") + word(item.is_string() ? item.get<std::string>() : item.dump());
   return out;
 }
 
-/// key=value of everything in an object, inner objects as outer.inner.
-void append_pairs(const Json& json, const std::string& prefix, std::string& out) {
-  for (const auto& [key, value] : json.items()) {
-    if (value.is_object()) {
-      append_pairs(value, prefix + printable(key) + ".", out);
-    } else {
-      out += " " + prefix + printable(key) + "=" + word(value);
-    }
+std::string host_port(const Json& socket, const char* host, const char* port) {
+  const std::string name = printable(text(socket, host));
+  if (name.empty()) return {};
+  return (name.find(':') == std::string::npos ? name : "[" + name + "]") + ":" + printable(text(socket, port));
+}
+
+/// What an event is about: arguments, paths, ends of a socket, and an error's name.
+std::string subject(const Json& json) {
+  std::string out;
+  const auto add = [&out](const std::string& more) {
+    if (!more.empty()) out += (out.empty() ? "" : " ") + more;
+  };
+  if (json.contains("argv") && json["argv"].is_array()) add(texts(json["argv"]));
+  for (const char* key : {"full_path", "path", "real_path"}) {
+    if (!out.empty() || text(json, key).empty()) continue;
+    add(word(text(json, key)));
   }
+  for (const char* key : {"full_path2", "path2"}) {
+    if (text(json, key).empty()) continue;
+    add("-> " + word(text(json, key)));
+    break;
+  }
+  if (const auto socket = json.find("socket"); socket != json.end() && socket->is_object()) {
+    add(host_port(*socket, "local", "local_port"));
+    if (const std::string remote = host_port(*socket, "remote", "remote_port"); !remote.empty()) add("-> " + remote);
+    if (!text(*socket, "path").empty()) add(word(text(*socket, "path")));
+  }
+  const auto result = json.find("result");
+  if (result != json.end() && result->is_number_integer() && *result < 0 && *result > -4096) {
+    const char* name = strerrorname_np(static_cast<int>(-result->get<int64_t>()));
+    add(name == nullptr ? "error " + result->dump() : std::string(name));
+  }
+  return out;
 }
 
 }  // namespace
@@ -99,13 +128,17 @@ Result<std::string> verdict_as_text(std::string_view line, bool colour) {
 }
 
 Result<std::string> event_as_text(std::string_view line, bool colour) {
-  Json json = TRY(object(line, "event"));
+  const Json json = TRY(object(line, "event"));
+  // Events of the alerts lane are alerts.
+  if (json.contains("rule") && json.contains("severity")) return alert_as_text(line, colour);
   std::string kind = printable(text(json, "kind"));
   kind.resize(std::max<size_t>(kind.size(), 11), ' ');
   std::string out = printable(text(json, "time")) + " " + printable(text(json, "node")) + " " +
                     painted(kind, "\033[36m", colour);
-  for (const char* shown : {"time", "node", "kind"}) json.erase(shown);
-  append_pairs(json, "", out);
+  if (const auto task = json.find("task"); task != json.end() && task->is_object()) {
+    out += " " + word(text(*task, "name")) + "[" + printable(text(*task, "pid")) + "]";
+  }
+  if (const std::string about = subject(json); !about.empty()) out += " " + about;
   return out;
 }
 

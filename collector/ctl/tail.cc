@@ -87,6 +87,7 @@ int run_tail(const TailOptions& options, const Endpoint& endpoint, Output& out) 
   tail.set_since(options.since.empty() ? wall_now_ns() : parse_moment(options.since, wall_now_ns()).value());
   const std::string path = options.verdicts ? "/v1/verdicts" : "/v1/alerts";
   bool connected = false, away = false;
+  std::string last_trouble;
   auto pause = std::chrono::milliseconds(100);
   for (;;) {
     Endpoint now = endpoint;
@@ -109,6 +110,8 @@ int run_tail(const TailOptions& options, const Endpoint& endpoint, Output& out) 
       complain(end.error().message);
       return exit_failed;
     }
+    // Such as that we were too slow for it: asked again, nothing is lost.
+    if (code == EAGAIN && end.error().message != last_trouble) complain(last_trouble = end.error().message);
     if (code == ECONNREFUSED && !away) complain("the collector at " + now.address() + " went away; waiting for it");
     away = away || code == ECONNREFUSED;
     connected = connected || got || end.ok() || code == ECONNRESET;

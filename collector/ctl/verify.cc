@@ -2,12 +2,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "collector/ctl/batch_stream.h"
 #include "collector/ctl/commands.h"
 #include "collector/ctl/report.h"
 #include "collector/ctl/times.h"
+#include "common/base/bytes.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
 
@@ -23,10 +25,7 @@ class Watched : public collector::BatchSource {
   explicit Watched(collector::BatchSource& source) : source_(source) {}
   Result<bool> next(collector::StoredBatch& batch) override {
     const bool more = TRY(source_.next(batch));
-    if (more && ++batches_ % 64 == 0) {
-      bytes_ += batch.bytes.size();
-      progress_.show("verifying: " + with_commas(batches_) + " batches");
-    }
+    if (more && ++batches_ % 64 == 0) progress_.show("verifying: " + with_commas(batches_) + " batches");
     return more;
   }
 
@@ -34,29 +33,48 @@ class Watched : public collector::BatchSource {
   collector::BatchSource& source_;
   Progress progress_;
   uint64_t batches_ = 0;
-  uint64_t bytes_ = 0;
 };
 
-/// The keys in the answer of GET /v1/nodes.
-Result<NodeKeys> keys_of_collector(Client& client) {
+/// What GET /v1/nodes says: each node's key, and how far each of its lanes has come.
+struct Fleet {
+  NodeKeys keys;
+  std::vector<collector::Witness> heads;
+};
+
+Result<Fleet> fleet_of(Client& client) {
   const std::string body = TRY(client.get("/v1/nodes", {}));
   const auto json = nlohmann::json::parse(body, nullptr, false);
-  if (!json.is_array()) return Error{"the collector's list of nodes is no JSON array"};
-  NodeKeys keys;
-  for (const auto& node : json) {
-    if (!node.is_object() || !node.contains("node") || !node["node"].is_string()) continue;
-    if (!node.contains("key") || !node["key"].is_string() || node["key"].get<std::string>().empty()) continue;
-    const auto name = node["node"].get<std::string>();
-    const auto key = PublicKey::from_hex(node["key"].get<std::string>());
-    if (!key.ok()) return key.error().in("the collector's key of node " + name);
-    keys.emplace(name, *key);
+  const Error wrong{"the collector's list of nodes is not as it should be"};
+  if (!json.is_array()) return wrong;
+  Fleet out;
+  try {  // nlohmann throws on a member of another type; this is its one place
+    for (const auto& node : json) {
+      const auto name = node.at("node").get<std::string>();
+      if (const auto key = node.at("key").get<std::string>(); !key.empty()) {
+        out.keys.emplace(name, TRY(PublicKey::from_hex(key)));
+      }
+      for (const auto& [lane, head] : node.at("lanes").items()) {
+        collector::Witness witness;
+        const std::string boot = TRY(unhex(head.at("boot").get<std::string>()));
+        const auto known = lane_named(lane);
+        if (!known || boot.size() != witness.boot.size()) return wrong;
+        witness.node = name;
+        witness.lane = *known;
+        std::copy(boot.begin(), boot.end(), witness.boot.begin());
+        witness.seq = head.at("seq").get<uint64_t>();
+        witness.who = "the collector's list of nodes";
+        if (witness.seq > 0) out.heads.push_back(std::move(witness));
+      }
+    }
+  } catch (const nlohmann::json::exception&) {
+    return wrong;
   }
-  return keys;
+  return out;
 }
 
 Result<VerifyReport> verify_collector(const VerifyOptions& options, const ApiOptions& api, const NodeKeys& pinned) {
   Client client(TRY(find_endpoint(api)));
-  const NodeKeys keys = options.keys.empty() ? TRY(keys_of_collector(client)) : pinned;
+  Fleet fleet = TRY(fleet_of(client));
   Parameters parameters{{"node", options.node}};
   if (!options.since.empty()) {
     parameters.push_back({"since", rfc3339(TRY(parse_moment(options.since, wall_now_ns())))});
@@ -66,7 +84,10 @@ Result<VerifyReport> verify_collector(const VerifyOptions& options, const ApiOpt
   collector::VerifyOptions wish;
   wish.node = options.node;
   wish.from_start = options.since.empty();
-  return collector::verify_batches(watched, keys, wish);
+  // Read before the batches were asked for: whatever they name must be among them. From a time on, an old lane may
+  // rightly have none.
+  if (options.since.empty()) wish.witnesses = std::move(fleet.heads);
+  return collector::verify_batches(watched, options.keys.empty() ? fleet.keys : pinned, wish);
 }
 
 /// A demo's directory holds the collector's in "collector".

@@ -50,6 +50,21 @@ TEST(Client, CutsTheAnswerIntoLines) {
   EXPECT_THAT(sizes, testing::ElementsAre(3, 0, 3, 200'000));
 }
 
+TEST(Client, TakesALastLineThatIsAnError) {
+  FakeApi api;
+  api.send("one");
+  api.send(R"({"error":"3 stored batches could not be read"})");
+  std::vector<std::string> lines;
+  const auto end = Client(api.endpoint("")).lines("/v1/events", {}, 20, [&](std::string_view line) {
+    lines.emplace_back(line);
+    return true;
+  });
+  ASSERT_FALSE(end.ok());
+  EXPECT_THAT(end.error().message, HasSubstr("3 stored batches"));
+  EXPECT_EQ(end.error().code, EAGAIN);
+  EXPECT_THAT(lines, testing::ElementsAre("one"));
+}
+
 TEST(Client, RefusesALineWithoutEnd) {
   FakeApi api;
   for (int i = 0; i < 5; ++i) api.send(std::string(1u << 20, 'x'));

@@ -18,7 +18,8 @@ using testing::HasSubstr;
 using testing::Not;
 
 TEST(NodeId, IsMadeOfAnyHostName) {
-  for (const char* host : {"web-1", "Web_1.example.org", "", "\xff\xfe", ".", std::string(300, 'x').c_str()}) {
+  for (const std::string& host : {std::string("web-1"), std::string("Web_1.example.org"), std::string(), std::string("\xff\xfe"),
+                                  std::string("."), std::string(300, 'x')}) {
     EXPECT_TRUE(check_node_id(node_id_of(host)).ok()) << host;
   }
   EXPECT_EQ(node_id_of("Web_1.example.org"), "web-1");

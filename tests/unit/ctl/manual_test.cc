@@ -11,8 +11,6 @@
 namespace shrike::ctl {
 namespace {
 
-using testing::HasSubstr;
-
 std::set<std::string> options_of(const std::vector<std::string>& command) {
   std::vector<std::string> arguments = command;
   arguments.emplace_back("--help");
@@ -21,7 +19,7 @@ std::set<std::string> options_of(const std::vector<std::string>& command) {
   std::set<std::string> out;
   re2::StringPiece rest(text);
   std::string option;
-  static const RE2 pattern("\\s(--[a-z][a-z-]+)");
+  static const RE2 pattern("[\\s,](--[a-z][a-z-]+)");
   while (RE2::FindAndConsume(&rest, pattern, &option)) out.insert(option);
   return out;
 }
@@ -39,12 +37,12 @@ TEST(Manual, AndCompletionKnowEveryCommandAndOption) {
                                                   {"verify"}, {"demo"}, {"rules"}, {"rules", "check"}}) {
     std::string name;
     for (const std::string& word : command) name += " " + word;
-    EXPECT_THAT(manual, HasSubstr("shrike" + name));
+    EXPECT_NE(manual.find("shrike" + name), std::string::npos) << name;
     const auto options = options_of(command);
     EXPECT_THAT(options, testing::Contains("--help"));
     for (const std::string& option : options) {
-      EXPECT_THAT(manual, HasSubstr(option)) << "shrike" << name;
-      EXPECT_THAT(completion, HasSubstr(option)) << "shrike" << name;
+      EXPECT_NE(manual.find(option), std::string::npos) << "shrike" << name << " " << option;
+      EXPECT_NE(completion.find(option), std::string::npos) << "shrike" << name << " " << option;
     }
   }
 }

@@ -72,10 +72,31 @@ TEST(Show, VerdictNamesNodeLaneAndSeq) {
   EXPECT_EQ(*text, "2026-11-20T08:39:00.5Z forged      web-1/telemetry 12 (40 events): signature is wrong");
 }
 
-TEST(Show, EventIsKindAndPairs) {
-  const auto text =
-      event_as_text(R"({"time":"2026-11-20T08:39:00Z","node":"web-1","kind":"open","path":"/a b","result":-2,"task":{"pid":7}})", false);
-  EXPECT_EQ(*text, "2026-11-20T08:39:00Z web-1 open        path=\"/a b\" result=-2 task.pid=7");
+TEST(Show, EventSaysWhoDidWhatToWhat) {
+  const auto shown = [](const std::string& members) {
+    return event_as_text(R"({"time":"2026-11-20T08:39:00Z","node":"web-1",)" + members + "}", false).value();
+  };
+  const std::string head = "2026-11-20T08:39:00Z web-1 ";
+  EXPECT_EQ(shown(R"("kind":"open","path":"/a b","result":-2,"task":{"pid":7,"name":"cat"})"), head + "open        cat[7] \"/a b\" ENOENT");
+  EXPECT_EQ(shown(R"("kind":"exec","path":"ls","argv":["ls","-l",""],"task":{"pid":7,"name":"ls"})"), head + "exec        ls[7] ls -l \"\"");
+  EXPECT_EQ(shown(R"("kind":"rename","full_path":"/a","path":"a","path2":"b","result":0)"), head + "rename      /a -> b");
+  EXPECT_EQ(shown(R"("kind":"connect","socket":{"local":"::1","local_port":5,"remote":"10.0.0.1","remote_port":443})"),
+            head + "connect     [::1]:5 -> 10.0.0.1:443");
+  EXPECT_EQ(event_as_text(alert_to_json(alert()), false).value(), alert_as_text(alert_to_json(alert()), false).value());
+}
+
+TEST(Show, NodesAreATableWithStateAndLosses) {
+  const auto table = nodes_as_text(R"([
+    {"node":"web-1","key":"00112233445566","trusted":"first_use","last_seen":"1970-01-01T00:01:40Z","agent_version":"0.1.0",
+     "lanes":{"alerts":{"seq":3,"events":2},"telemetry":{"seq":1200,"events":40000,"dropped_events":5}},
+     "losses":[{"cause":"ring_full","class":"file","count":7}]},
+    {"node":"db-1","key":"ab","trusted":"keys_file","last_seen":null,"lanes":{},"losses":[]},
+    {"node":"x\u001b","trusted":"no","last_seen":"1970-01-01T00:00:01Z"}])", 105'000'000'000, false);
+  ASSERT_TRUE(table.ok()) << table.error().message;
+  EXPECT_THAT(*table, HasSubstr("web-1  up        5.0 s ago       3      1,200  40,002        5  7 (ring_full/file)  0.1.0    00112233"));
+  EXPECT_THAT(*table, HasSubstr("db-1   expected  never"));
+  EXPECT_THAT(*table, HasSubstr("x\\x1b  no key"));
+  EXPECT_FALSE(nodes_as_text("[5]", 0, false).ok());
 }
 
 TEST(Show, StatusReadsByItsUnits) {
