@@ -1,6 +1,7 @@
 // Threat model: agent.toml is written by root, but also by tools and by people in a hurry; on SIGHUP a running agent
 // reads it again. Any text must give a configuration or an error with a place, never a crash, a hang or a value out of
-// range. link: shrike_agent
+// range.
+// link: shrike_agent
 
 #include <cstdlib>
 #include <string_view>
