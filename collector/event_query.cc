@@ -38,8 +38,15 @@ bool next_field(std::string_view& rest, Field& field) {
       rest.remove_prefix(static_cast<size_t>(*size));
       return true;
     }
-    default: return false;
+    case proto::WireType::fixed64:
+    case proto::WireType::fixed32: {
+      const size_t size = static_cast<proto::WireType>(*tag & 7) == proto::WireType::fixed64 ? 8 : 4;
+      if (rest.size() < size) return false;
+      rest.remove_prefix(size);
+      return true;
+    }
   }
+  return false;
 }
 
 bool wanted(const EventQuery& query, std::string_view event) {

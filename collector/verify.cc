@@ -172,7 +172,9 @@ void Check::link(const StoredBatch& stored, const OpenBatch& batch) {
         if (from > 1) {
           chain.holes.push_back({header.boot, 1, from - 1, report.problems.size()});
           add({Tamper::missing, header.node, header.lane, header.boot, 1, from - 1, stored.at,
-               named(header) + ": is the first one here; seq 1 to " + std::to_string(from - 1) + " of its boot are missing"});
+               "node " + header.node + ", lane " + std::string(lane_name(header.lane)) + ", seq 1" +
+                   (from > 2 ? " to " + std::to_string(from - 1) : "") + ": missing; the first one here is seq " +
+                   std::to_string(header.seq)});
         } else {
           add({Tamper::missing, header.node, header.lane, header.boot, header.seq, header.seq, stored.at,
                named(header) + ": names a batch before it, of an earlier boot, that is not here"});
