@@ -19,8 +19,9 @@ namespace shrike::ship {
 namespace {
 using Clock = std::chrono::steady_clock;
 constexpr size_t acks_waiting_max = 4096;
-constexpr int64_t reconnect_first_ms = 100;
-constexpr int64_t reconnect_most_ms = 5000;
+constexpr std::chrono::milliseconds connect_wait_first{100};
+constexpr std::chrono::milliseconds connect_wait_most{5000};
+constexpr int64_t connect_timeout_ms = 3000;
 
 Error nats_error(const std::string& what, natsStatus status) {
   const char* detail = nats_GetLastError(nullptr);
@@ -34,8 +35,6 @@ struct Mailbox {
   std::mutex mutex;
   std::condition_variable wake;
   bool news = false;
-  bool connected = false;
-  bool connected_anew = false;
   bool closed = false;
   int subscriptions_done = 0;
   std::deque<std::string> acks;
@@ -55,17 +54,8 @@ struct Mailbox {
 
 Mailbox& box(void* closure) { return *static_cast<Mailbox*>(closure); }
 
-void on_connected(natsConnection*, void* closure) {
-  box(closure).post([&] { box(closure).connected = box(closure).connected_anew = true; });
-}
-void on_disconnected(natsConnection*, void* closure) {
-  box(closure).post([&] { box(closure).connected = false; });
-}
 void on_closed(natsConnection*, void* closure) {
-  box(closure).post([&] {
-    box(closure).connected = false;
-    box(closure).closed = true;
-  });
+  box(closure).post([&] { box(closure).closed = true; });
 }
 void on_error(natsConnection* connection, natsSubscription*, natsStatus status, void* closure) {
   // Permission violations come here and nowhere else; the server's sentence names the subject.
@@ -101,10 +91,9 @@ void on_stored(natsConnection*, natsSubscription*, natsMsg* message, void* closu
   if (!refusal || !lane) return;
   box(closure).post([&] { box(closure).refused[lane_index(*lane)] = std::move(refusal); });
 }
-int64_t reconnect_delay(natsConnection*, int attempts, void*) {
-  const int64_t wait = std::min(reconnect_most_ms, reconnect_first_ms << std::min(attempts, 10));
-  // Many agents lose one server at the same moment; they should not all come back at the same one.
-  return wait + std::rand() % (wait / 2 + 1);  // NOLINT: spread, not secrecy
+/// Many agents lose one server at the same moment; they should not all come back at the same one.
+std::chrono::milliseconds spread(std::chrono::milliseconds wait) {
+  return std::chrono::milliseconds(Clock::now().time_since_epoch().count() / 1000 % (wait.count() + 1));
 }
 
 template <class T, void (*destroy)(T*)>
@@ -130,6 +119,7 @@ class Publisher::Impl {
   Result<void> connect();
   bool disconnect();
   void run();
+  void try_connect();
   void take_news();
   void take_ack(const std::string& bytes);
   void pump(Lane lane);
@@ -153,7 +143,7 @@ class Publisher::Impl {
   std::array<std::string, 2> subjects_;
   std::array<std::string, 2> replies_;
   Clock::time_point connect_at_{};
-  bool up_ = false;
+  std::chrono::milliseconds connect_wait_ = connect_wait_first;
   mutable std::mutex status_mutex_;
   std::condition_variable progress_;
   PublisherStatus status_;
@@ -184,18 +174,16 @@ Result<void> Publisher::Impl::make_options() {
   set(natsOptions_SetURL(raw, options_.url.c_str()));
   set(natsOptions_SetName(raw, ("shrike-agent " + node_).c_str()));
   set(natsOptions_SetCustomInboxPrefix(raw, ("_INBOX." + node_).c_str()));
-  set(natsOptions_SetMaxReconnect(raw, -1));
-  set(natsOptions_SetCustomReconnectDelay(raw, reconnect_delay, nullptr));
-  set(natsOptions_SetRetryOnFailedConnect(raw, true, on_connected, mailbox_.get()));
-  set(natsOptions_SetReconnectedCB(raw, on_connected, mailbox_.get()));
-  set(natsOptions_SetDisconnectedCB(raw, on_disconnected, mailbox_.get()));
+  // We connect again ourselves: the library gives up after two refusals of our credentials, which may be put right at
+  // any time, and while it tries it tells nobody why it fails.
+  set(natsOptions_SetAllowReconnect(raw, false));
   set(natsOptions_SetClosedCB(raw, on_closed, mailbox_.get()));
   set(natsOptions_SetErrorHandler(raw, on_error, mailbox_.get()));
   set(natsOptions_SetSendAsap(raw, true));
   set(natsOptions_SetWriteDeadline(raw, 5000));
   set(natsOptions_SetPingInterval(raw, 10000));
   set(natsOptions_SetMaxPingsOut(raw, 2));
-  set(natsOptions_SetTimeout(raw, 5000));
+  set(natsOptions_SetTimeout(raw, connect_timeout_ms));
   if (s != NATS_OK) return nats_error("nats.url '" + options_.url + "'", s);
   if (options_.nkey) {
     nkey_ = options_.nkey->public_key().nkey();
@@ -224,9 +212,8 @@ Result<void> Publisher::Impl::start() {
 Result<void> Publisher::Impl::connect() {
   natsConnection* raw = nullptr;
   natsStatus s = natsConnection_Connect(&raw, nats_options_.get());
-  if (s != NATS_OK && s != NATS_NOT_YET_CONNECTED) return nats_error(options_.url, s);
+  if (s != NATS_OK) return nats_error(options_.url, s);
   connection_.reset(raw);
-  const bool at_once = s == NATS_OK;
   const auto subscribe = [&](Subscription& to, const std::string& subject, natsMsgHandler handler) {
     natsSubscription* made = nullptr;
     if (s = natsConnection_Subscribe(&made, raw, subject.c_str(), handler, mailbox_.get()); s != NATS_OK) return;
@@ -236,8 +223,6 @@ Result<void> Publisher::Impl::connect() {
   subscribe(acks_, ack_subject(node_), on_ack);
   if (acks_) subscribe(stored_, "_INBOX." + node_ + ".stored.*", on_stored);
   if (!acks_ || !stored_) return nats_error(options_.url + ": subscribe", s);
-  // The library calls back only for a connection that did not come at once.
-  if (at_once) on_connected(raw, mailbox_.get());
   return {};
 }
 
@@ -253,11 +238,12 @@ bool Publisher::Impl::disconnect() {
     quiet = mailbox_->wake.wait_for(lock, std::chrono::seconds(5), [&] {
       return mailbox_->closed && mailbox_->subscriptions_done >= subscriptions_made_;
     });
-    mailbox_->closed = mailbox_->connected = mailbox_->connected_anew = false;
+    mailbox_->closed = false;
     mailbox_->subscriptions_done = subscriptions_made_ = 0;
   }
   connection_.reset();
-  up_ = false;
+  const std::lock_guard lock(status_mutex_);
+  status_.connected = false;
   return quiet;
 }
 
@@ -279,26 +265,39 @@ void Publisher::Impl::report(std::string error) {
   ++status_.errors;
 }
 
+/// Connects when it is time to. What was on its way may be lost with the old connection, and is sent again.
+void Publisher::Impl::try_connect() {
+  if (auto connected = connect(); !connected) {
+    report(connected.error().message);
+    disconnect();
+    connect_at_ = Clock::now() + connect_wait_ + spread(connect_wait_);
+    connect_wait_ = std::min(connect_wait_ * 2, connect_wait_most);
+    return;
+  }
+  connect_wait_ = connect_wait_first;
+  for (Flight& flight : flights_) flight.on_connected(Clock::now());
+  const std::lock_guard lock(status_mutex_);
+  status_.connected = true;
+  ++status_.reconnects;
+}
+
 void Publisher::Impl::run() {
   while (true) {
-    const auto now = Clock::now();
-    if (!connection_ && now >= connect_at_) {
-      if (auto connected = connect(); !connected) {
-        report(connected.error().message);
-        disconnect();
-      }
-      connect_at_ = now + std::chrono::milliseconds(reconnect_most_ms);
-    }
-    auto deadline = now + std::chrono::seconds(1);
-    for (const Flight& flight : flights_) deadline = std::min(deadline, std::max(flight.deadline(), now));
+    auto now = Clock::now();
+    if (!connection_ && now >= connect_at_) try_connect();
+    now = Clock::now();
+    auto deadline = connection_ ? now + std::chrono::seconds(1) : std::max(connect_at_, now);
+    if (connection_)
+      for (const Flight& flight : flights_) deadline = std::min(deadline, std::max(flight.deadline(), now));
     {
       std::unique_lock lock(mailbox_->mutex);
-      mailbox_->wake.wait_until(lock, deadline, [&] { return stop_ || mailbox_->news; });
+      // Without a connection, new batches are no news.
+      mailbox_->wake.wait_until(lock, deadline, [&] { return stop_ || (connection_ && mailbox_->news); });
       if (stop_) return;
       mailbox_->news = false;
     }
     take_news();
-    if (!up_) continue;
+    if (!connection_) continue;
     for (const Lane lane : both_lanes) {
       if (flight(lane).due(Clock::now())) {
         flight(lane).restart(Clock::now());
@@ -315,38 +314,30 @@ void Publisher::Impl::take_news() {
   std::deque<std::string> acks;
   std::array<std::optional<std::string>, 2> refused;
   std::optional<std::string> error;
-  bool anew = false;
   bool closed = false;
   {
     const std::lock_guard lock(mailbox_->mutex);
     acks.swap(mailbox_->acks);
     refused.swap(mailbox_->refused);
     error.swap(mailbox_->error);
-    anew = std::exchange(mailbox_->connected_anew, false);
     closed = mailbox_->closed;
-    up_ = mailbox_->connected;
   }
   const auto now = Clock::now();
   if (error) report("nats: " + *error);
-  if (closed) {
-    // The library gives up after two refusals of our credentials; they may be put right at any time.
+  if (closed && connection_) {
     const char* detail = nullptr;
     natsConnection_GetLastError(connection_.get(), &detail);
     report(options_.url + ": connection closed" + (detail != nullptr ? ": " + std::string(detail) : ""));
     disconnect();
-    connect_at_ = now + std::chrono::milliseconds(reconnect_most_ms);
+    connect_at_ = now + spread(connect_wait_);
   }
   for (const Lane lane : both_lanes) {
-    if (anew) flight(lane).on_connected(now);
     const auto& why = refused[lane_index(lane)];
     if (!why) continue;
     report("nats: " + subjects_[lane_index(lane)] + " not stored: " + *why);
     flight(lane).on_refused(now);
   }
   for (const std::string& ack : acks) take_ack(ack);
-  const std::lock_guard lock(status_mutex_);
-  status_.connected = up_;
-  if (anew) ++status_.reconnects;
 }
 
 void Publisher::Impl::take_ack(const std::string& bytes) {

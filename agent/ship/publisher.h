@@ -27,9 +27,9 @@ struct PublisherStatus {
   uint64_t acks = 0;          ///< verified
   uint64_t refused_acks = 0;  ///< signature or content wrong
   uint64_t resends = 0;       ///< times a lane began again from its first unacknowledged batch
-  uint64_t reconnects = 0;
-  std::string last_error;  ///< of any kind; empty when there was none
-  uint64_t errors = 0;     ///< how often there was one
+  uint64_t reconnects = 0;    ///< connections made, the first included
+  std::string last_error;     ///< of any kind; empty when there was none
+  uint64_t errors = 0;        ///< how often there was one
 };
 
 /// A thread of its own, from `start` to destruction. Connects for ever: NATS away for any time costs spool only.
