@@ -184,7 +184,7 @@ Result<void> Demo::start() {
     if (before.ok()) {
       DemoSummary counted;
       add_evidence(counted, *before, 0, 0, {});
-      events_before_ = before->events;
+      events_before_ = counted.events;
       batches_before_ = before->batches;
       losses_before_ = counted.lost;
     }

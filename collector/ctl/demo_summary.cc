@@ -46,7 +46,10 @@ double share(const DemoSummary& summary) {
 
 void add_evidence(DemoSummary& summary, const collector::VerifyReport& after, uint64_t events_before,
                   uint64_t batches_before, const Losses& losses_before) {
-  summary.events = after.events - std::min(after.events, events_before);
+  // What the alerts lane carries is alerts, counted where they are printed.
+  uint64_t events = 0;
+  for (const auto& [name, chain] : after.chains) events += name.second == Lane::telemetry ? chain.events : 0;
+  summary.events = events - std::min(events, events_before);
   summary.batches = after.batches - std::min(after.batches, batches_before);
   Losses lost;
   for (const auto& [name, chain] : after.chains) {

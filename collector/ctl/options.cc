@@ -69,7 +69,8 @@ void add_tail(CLI::App& root, TailOptions& o) {
       ->check(check_format);
   app->add_flag_callback("--json", [&o] { o.format = Format::json; }, "The same as --format json");
   app->add_flag("--verdicts", o.verdicts, "Print the verifier's verdict on each batch instead of alerts");
-  app->add_flag("--follow,!--no-follow", o.follow, "Go on with what comes (default); --no-follow ends after what is stored");
+  app->add_flag_callback("--follow", [&o] { o.follow = true; }, "Go on with what comes; the default");
+  app->add_flag_callback("--no-follow", [&o] { o.follow = false; }, "End after what is stored");
 }
 
 void add_query(CLI::App& root, QueryOptions& o) {
@@ -83,7 +84,10 @@ void add_query(CLI::App& root, QueryOptions& o) {
   app->add_option("--pid", o.pid, "Events of this process")->type_name("PID");
   app->add_option("--severity", o.severity, "Alerts of this severity and above")->type_name("SEVERITY")->check(check_severity);
   app->add_option("--rule", o.rule, "Alerts of this rule")->type_name("RULE");
-  app->add_option("--limit", o.limit, "Only the newest so many, 0 for all")->type_name("N")->capture_default_str();
+  app->add_option("--limit", o.limit, "Only the newest so many, 0 for all")
+      ->type_name("N")
+      ->check(CLI::Range(0, 100'000))
+      ->capture_default_str();
   app->add_flag("--json", o.json, "One JSON object a line");
   CLI::Option* proof =
       app->add_flag("--proof", o.proof, "Export one event with its proof, for `shrike verify --file`");

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "collector/ctl/output.h"
+#include "collector/ctl/show.h"
 #include "collector/ctl/times.h"
 #include "common/base/bytes.h"
 #include "common/base/clock.h"
@@ -62,6 +63,19 @@ Json losses_json(const Losses& losses) {
     out.push_back({{"cause", key.cause}, {"class", key.loss_class}, {"count", count}});
   }
   return out;
+}
+
+std::string dump(const Json& json);
+
+/// The proven event with what its batch's header proves of it; an alert does not carry its place itself.
+Json placed(const CheckedProof& proof) {
+  Json event = Json::parse(proof.event, nullptr, false);
+  if (!event.is_object()) return event;
+  event["node"] = proof.node;
+  event["evidence"] = {{"lane", lane_name(proof.lane)}, {"boot", boot_hex(proof.boot)}, {"seq", proof.seq},
+                       {"index", proof.index}, {"verdict", "proven"}};
+  event.erase("latency_us");
+  return event;
 }
 
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
@@ -152,7 +166,10 @@ std::vector<std::string> proof_as_text(const CheckedProof& proof, bool key_known
                                rfc3339(proof.sealed_time_ns)};
   out.push_back("  signed by " + proof.key.to_hex() +
                 (key_known ? ", the node's key" : ": compare it with the node's (shrike nodes --json, or --keys FILE)"));
-  out.push_back("  " + printable(proof.event));
+  Json event = placed(proof);
+  event["latency_us"] = 0;
+  const auto text = event_as_text(dump(event), colour);
+  out.push_back("  " + (text.ok() ? *text : printable(proof.event)));
   return out;
 }
 
@@ -167,7 +184,7 @@ std::string proof_as_json(const CheckedProof& proof, bool key_known) {
                {"key", proof.key.to_hex()},
                {"key_known", key_known},
                {"reason", proof.reason},
-               {"event", Json::parse(proof.event, nullptr, false)}});
+               {"event", placed(proof)}});
 }
 
 }  // namespace shrike::ctl

@@ -45,7 +45,9 @@ std::string painted(std::string_view what, const char* paint, bool colour) {
 /// An argument as a shell user would write it.
 std::string word(const std::string& raw) {
   const std::string out = printable(raw);
-  return out.empty() || out.find_first_of(" \"'") != std::string::npos ? "\"" + out + "\"" : out;
+  const bool plain = !out.empty() && out.find_first_of(" \"'") == std::string::npos;
+  const char* quote = plain ? "" : out.find('"') == std::string::npos ? "\"" : "'";
+  return quote + out + quote;
 }
 
 std::string texts(const Json& list) {
@@ -122,7 +124,8 @@ Result<std::string> verdict_as_text(std::string_view line, bool colour) {
   padded.resize(std::max<size_t>(padded.size(), 11), ' ');
   std::string out = printable(text(json, "time")) + " " + painted(padded, good ? "\033[32m" : "\033[1;31m", colour) +
                     " " + printable(text(json, "node")) + "/" + printable(text(json, "lane")) + " " +
-                    std::to_string(number(json, "seq")) + " (" + std::to_string(number(json, "events")) + " events)";
+                    std::to_string(number(json, "seq")) + " (" + std::to_string(number(json, "events")) +
+                    (number(json, "events") == 1 ? " event)" : " events)");
   if (const std::string reason = text(json, "reason"); !reason.empty()) out += ": " + printable(reason);
   return out;
 }

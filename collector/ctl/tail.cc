@@ -37,6 +37,8 @@ class Tail {
       out.push_back({"since", rfc3339(std::max(since_ns_, last > overlap_ns ? last - overlap_ns : 0))});
     } else if (!options_.since.empty()) {
       out.push_back({"since", rfc3339(since_ns_)});
+    } else if (options_.follow) {
+      out.push_back({"limit", "0"});  // nothing of what is stored; not `since` now, which would hide what comes late
     }
     return out;
   }

@@ -78,7 +78,7 @@ TEST(Show, EventSaysWhoDidWhatToWhat) {
   };
   const std::string head = "2026-11-20T08:39:00Z web-1 ";
   EXPECT_EQ(shown(R"("kind":"open","path":"/a b","result":-2,"task":{"pid":7,"name":"cat"})"), head + "open        cat[7] \"/a b\" ENOENT");
-  EXPECT_EQ(shown(R"("kind":"exec","path":"ls","argv":["ls","-l",""],"task":{"pid":7,"name":"ls"})"), head + "exec        ls[7] ls -l \"\"");
+  EXPECT_EQ(shown(R"("kind":"exec","path":"ls","argv":["ls","-D\"x\"",""],"task":{"pid":7,"name":"ls"})"), head + "exec        ls[7] ls '-D\"x\"' \"\"");
   EXPECT_EQ(shown(R"("kind":"rename","full_path":"/a","path":"a","path2":"b","result":0)"), head + "rename      /a -> b");
   EXPECT_EQ(shown(R"("kind":"connect","socket":{"local":"::1","local_port":5,"remote":"10.0.0.1","remote_port":443})"),
             head + "connect     [::1]:5 -> 10.0.0.1:443");

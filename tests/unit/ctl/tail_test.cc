@@ -80,7 +80,7 @@ TEST(Tail, PrintsEachAlertAtOnceWithItsLatency) {
   ASSERT_TRUE(shown.ok()) << shown.error().message;
   EXPECT_GE(shown->latency_us, 3000);
   EXPECT_EQ(shown->uid, "a");
-  EXPECT_THAT(api.requests(1)[0], HasSubstr("follow=1"));
+  EXPECT_THAT(api.requests(1)[0], HasSubstr("follow=1&limit=0")) << "nothing of what is stored";
 }
 
 TEST(Tail, GoesOnAfterTheCollectorRestartedWithoutGapOrDouble) {
