@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 
 #include "agent/daemon_impl.h"
 #include "agent/privileges.h"
@@ -33,6 +34,21 @@ void load_name_service() {
   if (::getaddrinfo("localhost", nullptr, nullptr, &found) == 0) ::freeaddrinfo(found);
 }
 
+}  // namespace
+
+namespace {
+AlertProcess process_of_self() {
+  AlertProcess process;
+  process.pid = static_cast<uint32_t>(::getpid());
+  process.name = "shrike-agent";
+  std::error_code none;
+  process.exe = std::filesystem::read_symlink("/proc/self/exe", none).string();
+  process.cmdline = process.name;
+  process.uid = ::getuid();
+  process.user = process.uid == 0 ? "root" : "";
+  process.container_id = "host";
+  return process;
+}
 }  // namespace
 
 SelfWatch::Self self_of(const probe::KernelSource& source) {
@@ -112,6 +128,7 @@ Result<void> Daemon::Impl::open_kernel(const LoadedRules& loaded) {
   probe_options.budget_per_s = config.filter.budget_per_s;
   probe_options.budget_burst = config.filter.budget_burst;
   source = TRY(probe::KernelSource::open(probe_options, filter));
+  features = source->features();
   if (!options.capture.empty())
     capture.emplace(TRY(probe::CaptureWriter::create(options.capture, probe::capture_info_here())));
 
@@ -125,6 +142,7 @@ Result<void> Daemon::Impl::open_pipeline(LoadedRules loaded) {
   const Config& config = options.config;
   wall_offset_ns = shrike::wall_offset_ns();
   start_time_ns = wall_now_ns();
+  own_process = process_of_self();
   shipping->set_policy(policy_digest(loaded.rules, filter));
   PipelineOptions wiring;
   wiring.node = node;
@@ -143,8 +161,7 @@ Result<void> Daemon::Impl::open_pipeline(LoadedRules loaded) {
     pipeline->feed(record);
   };
   // Without the iterator processes become known as they do something.
-  if (source->features().task_iterator)
-    spdlog::info("{} processes were there before us", TRY(source->prime(on_record)));
+  if (features.task_iterator) spdlog::info("{} processes were there before us", TRY(source->prime(on_record)));
   return {};
 }
 

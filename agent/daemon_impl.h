@@ -1,6 +1,7 @@
 #pragma once
 // What daemon.cc sets up and daemon_loop.cc runs.
 
+#include <future>
 #include <optional>
 
 #include "agent/daemon.h"
@@ -13,6 +14,13 @@
 #include "common/base/fd.h"
 
 namespace shrike::agent {
+
+/// A configuration that was read and whose programs are in the kernel already.
+struct Reload {
+  Config config;
+  LoadedRules loaded;
+  FilterSpec filter;
+};
 
 struct Daemon::Impl {
   DaemonOptions options;
@@ -34,6 +42,10 @@ struct Daemon::Impl {
   uint64_t next_heartbeat_ns = 0;
   uint64_t reloads = 0;
   uint64_t reloads_failed = 0;
+  probe::Features features;  // a copy: a reload in another thread replaces the source's
+  AlertProcess own_process;  // what alerts about the agent itself name
+  std::future<Result<Reload>> reloading;
+  bool reload_again = false;
   bool busy = false;  // the last poll found records
   bool signalled = false;
   bool stopping = false;
@@ -47,8 +59,9 @@ struct Daemon::Impl {
   Result<void> watch(int fd);
   Result<void> round();
   void handle_signals();
-  void reload();
-  Result<void> apply(const Config& next);
+  void begin_reload();
+  void finish_reload();
+  void apply(Reload next);
   void tick(uint64_t boot_ns);
   void seal(bool all);
   void follow_clock();

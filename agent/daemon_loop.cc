@@ -37,6 +37,17 @@ void make_heartbeat() {
   std::thread([] {}).join();
 }
 
+/// Whether something changed that a reload does not apply.
+bool needs_restart(const Config& now, const Config& next) {
+  return next.node != now.node || next.state_dir != now.state_dir || next.nats.url != now.nats.url ||
+         next.nats.ca_file != now.nats.ca_file || next.nats.nkey_seed_file != now.nats.nkey_seed_file ||
+         next.collector.public_key_file != now.collector.public_key_file || next.processes.max != now.processes.max ||
+         next.metrics.listen != now.metrics.listen || next.spool.max_bytes != now.spool.max_bytes ||
+         next.rings.reserved_bytes != now.rings.reserved_bytes || next.rings.shard_bytes != now.rings.shard_bytes ||
+         next.rings.shards != now.rings.shards || next.filter.budget_per_s != now.filter.budget_per_s ||
+         next.filter.budget_burst != now.filter.budget_burst;
+}
+
 }  // namespace
 
 Result<void> Daemon::run() {
@@ -44,8 +55,8 @@ Result<void> Daemon::run() {
   const uint64_t now = wall_now_ns();
   impl.raise({integrity_alert(now, "Agent started", Severity::info,
                               "Shrike agent " + impl.options.version + " watches " + impl.node)});
-  impl.raise(feature_alerts(now, impl.source->features()));
-  for (const auto& note : impl.source->features().notes) spdlog::warn("{}", note);
+  impl.raise(feature_alerts(now, impl.features));
+  for (const auto& note : impl.features.notes) spdlog::warn("{}", note);
   spdlog::info("watching as node {}: {} rules, key {}", impl.node, impl.pipeline->rules().size(), impl.public_key);
   if (!impl.shipping->can_be_acknowledged())
     spdlog::warn("{} is not there yet: until it is, nothing counts as delivered and the spool keeps it all",
@@ -70,6 +81,7 @@ Result<void> Daemon::Impl::round() {
   bool records = busy;
   for (int i = 0; i < count; ++i) (ready[i].data.fd == signals.get() ? signalled : records) = true;
   if (signalled) handle_signals();
+  finish_reload();
   if (records) busy = TRY(source->poll(0ms, on_record)) != 0;
   seal(false);
   return {};
@@ -80,7 +92,7 @@ void Daemon::Impl::handle_signals() {
   signalfd_siginfo info;
   while (::read(signals.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
     if (info.ssi_signo == SIGHUP) {
-      reload();
+      begin_reload();
     } else {
       spdlog::info("{} from process {} (user {}): stopping", info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT",
                    info.ssi_pid, info.ssi_uid);
@@ -89,46 +101,59 @@ void Daemon::Impl::handle_signals() {
   }
 }
 
-void Daemon::Impl::reload() {
-  manager.reloading();
-  auto next = options.read_config();
-  auto done = next ? apply(*next) : Result<void>(next.error());
-  if (done) {
-    ++reloads;
-    spdlog::info("reloaded: {} rules", pipeline->rules().size());
-    raise({integrity_alert(
-        wall_now_ns(), "Agent reloaded", Severity::info,
-        "Configuration and rules were read again: " + std::to_string(pipeline->rules().size()) + " rules")});
-  } else {
-    ++reloads_failed;
-    spdlog::error("reload refused, the old configuration and rules stay in force: {}", done.error().message);
-    raise({integrity_alert(wall_now_ns(), "Agent reload refused", Severity::low, done.error().message)});
+// The verifier takes seconds for the next generation of programs. Meanwhile the loop goes on: it must not, because of a
+// reload, lose what the rings have no room for.
+void Daemon::Impl::begin_reload() {
+  if (reloading.valid()) {
+    reload_again = true;
+    return;
   }
-  manager.ready(done ? "watching" : "watching with the old rules: " + done.error().message);
+  manager.reloading();
+  reloading = std::async(std::launch::async, [this]() -> Result<Reload> {
+    Config config = TRY(options.read_config());
+    LoadedRules loaded = TRY(load_rules(config.rules.files, host_name()));
+    FilterSpec wanted = filter_for(loaded.rules, config.filter.kinds);
+    TRY_VOID(source->reload(wanted));
+    return Reload{std::move(config), std::move(loaded), std::move(wanted)};
+  });
 }
 
-Result<void> Daemon::Impl::apply(const Config& next) {
-  const Config& now = options.config;
-  auto loaded = TRY(load_rules(next.rules.files, host_name()));
-  FilterSpec wanted = filter_for(loaded.rules, next.filter.kinds);
-  TRY_VOID(source->reload(wanted));
-  log_rules(loaded);
-  filter = std::move(wanted);
-  shipping->set_policy(policy_digest(loaded.rules, filter));
-  pipeline->set_rules(std::move(loaded.rules));
+void Daemon::Impl::finish_reload() {
+  if (!reloading.valid() || reloading.wait_for(0s) != std::future_status::ready) return;
+  auto next = reloading.get();
+  const uint64_t now = wall_now_ns();
+  if (next) {
+    ++reloads;
+    apply(std::move(next).value());
+    const std::string rules = std::to_string(pipeline->rules().size()) + " rules";
+    spdlog::info("reloaded: {}", rules);
+    raise(
+        {integrity_alert(now, "Agent reloaded", Severity::info, "Configuration and rules were read again: " + rules)});
+    manager.ready("watching");
+  } else {
+    ++reloads_failed;
+    const std::string& why = next.error().message;
+    spdlog::error("reload refused, the old configuration and rules stay in force: {}", why);
+    raise({integrity_alert(now, "Agent reload refused", Severity::low, why)});
+    manager.ready("watching with the old rules: " + why);
+  }
+  if (std::exchange(reload_again, false)) begin_reload();
+}
+
+void Daemon::Impl::apply(Reload next) {
+  log_rules(next.loaded);
+  filter = std::move(next.filter);
+  features = source->features();
+  shipping->set_policy(policy_digest(next.loaded.rules, filter));
+  pipeline->set_rules(std::move(next.loaded.rules));
   pipeline->set_self(self_of(*source));
-  spdlog::set_level(spdlog::level::from_str(next.log.level));
-  if (next.node != now.node || next.state_dir != now.state_dir || next.nats.url != now.nats.url ||
-      next.nats.ca_file != now.nats.ca_file || next.processes.max != now.processes.max ||
-      next.metrics.listen != now.metrics.listen || next.spool.max_bytes != now.spool.max_bytes ||
-      next.rings.reserved_bytes != now.rings.reserved_bytes || next.rings.shard_bytes != now.rings.shard_bytes ||
-      next.filter.budget_per_s != now.filter.budget_per_s || next.filter.budget_burst != now.filter.budget_burst)
+  spdlog::set_level(spdlog::level::from_str(next.config.log.level));
+  if (needs_restart(options.config, next.config))
     spdlog::warn("only rules, filter.kinds and log.level are applied by a reload; the rest waits for a restart");
-  options.config.rules = next.rules;
-  options.config.filter.kinds = next.filter.kinds;
-  options.config.log = next.log;
+  options.config.rules = next.config.rules;
+  options.config.filter.kinds = next.config.filter.kinds;
+  options.config.log = next.config.log;
   ::malloc_trim(0);
-  return {};
 }
 
 void Daemon::Impl::tick(uint64_t boot_ns) {
@@ -176,7 +201,13 @@ void Daemon::Impl::seal(bool all) {
 }
 
 void Daemon::Impl::raise(std::vector<Alert> alerts) {
-  for (auto& alert : alerts) pipeline->raise(std::move(alert));
+  if (own_process.start_ns == 0)
+    if (const Process* self = pipeline->table().find_pid(own_process.pid))
+      own_process.start_ns = self->start_ns + static_cast<uint64_t>(wall_offset_ns);
+  for (auto& alert : alerts) {
+    alert.process = own_process;
+    pipeline->raise(std::move(alert));
+  }
 }
 
 Losses Daemon::Impl::losses(const probe::Counters& kernel) const {
@@ -197,7 +228,7 @@ void Daemon::Impl::post_status(const probe::Counters& kernel) {
   status.public_key = public_key;
   status.start_time_ns = start_time_ns;
   status.time_ns = wall_now_ns();
-  status.features = source->features();
+  status.features = features;
   for (size_t kind = 0; kind < event_kind_count; ++kind)
     if (filter.kinds[kind]) status.kinds.emplace_back(kind_name(static_cast<EventKind>(kind)));
   status.filter_prefixes = filter.prefixes.size();
@@ -218,6 +249,7 @@ void Daemon::Impl::post_status(const probe::Counters& kernel) {
 
 void Daemon::Impl::end() {
   manager.stopping("delivering what is there");
+  if (reloading.valid()) reloading.wait();
   // What was in the rings when we were asked to stop; new events may keep coming for ever.
   const uint64_t until = boot_now_ns() + drain_patience_ns;
   while (boot_now_ns() < until) {
