@@ -119,15 +119,19 @@ void RuleSet::Impl::add(Rule rule, const TreePtr& condition, std::vector<std::st
 }
 
 void RuleSet::Impl::finish(const std::string& canonical) {
-  size_t checks = 0, slots = 0;
-  for (const Program& program : programs) {
+  size_t checks = 0, slots = 0, most_rules = 0;
+  for (Program& program : programs) {
+    program.finish();
     checks = std::max(checks, program.check_count());
     slots = std::max(slots, program.slot_count());
+    most_rules = std::max(most_rules, program.rule_count());
   }
   scratch.known.resize(checks);
   scratch.slot_begin.resize(slots);
   scratch.slot_end.resize(slots);
   scratch.values.reserve(slots * 2 + 256);
+  scratch.wanted.resize((most_rules + 63) / 64);
+  scratch.candidates.reserve(256);
   digest = hex(as_bytes(sha256(canonical)));
 }
 

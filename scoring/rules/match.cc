@@ -123,30 +123,32 @@ bool Network::has(std::string_view address) const {
   return rest == 0 || (static_cast<uint8_t>(address[whole]) ^ bytes[whole]) >> (8 - rest) == 0;
 }
 
+uint64_t text_hash(std::string_view text) {
+  uint64_t head = 0, tail = 0;
+  if (text.size() >= 8) {
+    memcpy(&head, text.data(), 8);
+    memcpy(&tail, text.data() + text.size() - 8, 8);
+  } else {
+    for (const char c : text) head = head << 8 | static_cast<unsigned char>(c);
+  }
+  const uint64_t mixed = (head ^ std::rotl(tail, 29) ^ text.size()) * 0x9e3779b97f4a7c15u;
+  return mixed ^ mixed >> 32;
+}
+
 TextSet::TextSet(const std::vector<std::string>& texts) : texts_(texts) {
   if (texts_.empty()) return;
   slots_.resize(std::bit_ceil(texts_.size() * 2));
   for (size_t i = 0; i < texts_.size(); ++i) {
     lengths_ |= uint64_t{1} << std::min<size_t>(texts_[i].size(), 63);
-    size_t slot = hash(texts_[i]) & (slots_.size() - 1);
+    size_t slot = text_hash(texts_[i]) & (slots_.size() - 1);
     while (slots_[slot] != 0) slot = (slot + 1) & (slots_.size() - 1);
     slots_[slot] = static_cast<uint32_t>(i + 1);
   }
 }
 
-// The ends and the length tell names and paths apart well enough; equality decides anyway.
-uint64_t TextSet::hash(std::string_view text) {
-  uint64_t head = 0, tail = 0;
-  const size_t n = std::min<size_t>(text.size(), 8);
-  memcpy(&head, text.data(), n);
-  memcpy(&tail, text.data() + text.size() - n, n);
-  const uint64_t mixed = (head ^ std::rotl(tail, 29) ^ text.size()) * 0x9e3779b97f4a7c15u;
-  return mixed ^ mixed >> 32;
-}
-
 bool TextSet::has(std::string_view text) const {
   if ((lengths_ >> std::min<size_t>(text.size(), 63) & 1) == 0) return false;
-  for (size_t slot = hash(text) & (slots_.size() - 1); slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1))
+  for (size_t slot = text_hash(text) & (slots_.size() - 1); slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1))
     if (texts_[slots_[slot] - 1] == text) return true;
   return false;
 }

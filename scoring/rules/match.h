@@ -31,6 +31,9 @@ struct Network {
   [[nodiscard]] bool has(std::string_view address) const;
 };
 
+/// Of the ends and the length, which tell names and paths apart well enough; equality has to decide.
+uint64_t text_hash(std::string_view text);
+
 /// A set of texts asked often: one probe for what is not in it.
 class TextSet {
  public:
@@ -38,7 +41,6 @@ class TextSet {
   [[nodiscard]] bool has(std::string_view text) const;
 
  private:
-  static uint64_t hash(std::string_view text);
   std::vector<std::string> texts_;
   std::vector<uint32_t> slots_;  // index + 1 into texts_, 0: free
   uint64_t lengths_ = 0;         // bit n: a text of n characters (63: or more)
