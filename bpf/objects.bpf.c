@@ -44,7 +44,6 @@ struct btf {
 
 #define ATTR_BYTES 64 /* of union bpf_attr; every field that we read lies before */
 #define ATTR32(attr, at) (*(__u32 *)((attr) + (at)))
-#define ATTR64(attr, at) (*(__u64 *)((attr) + (at)))
 
 /*
  * The object behind a descriptor of bpf(2), told by the name of its anonymous inode. Global: the verifier looks at it
@@ -121,14 +120,52 @@ static __always_inline __u32 type_by_id(__u32 command)
 	       command == 30 ? OBJECT_LINK : OBJECT_NONE;
 }
 
+struct about {
+	__u64 id; /* or the type of what is made */
+	__u64 fd;
+	__u32 type; /* enum shrike_object_type */
+	__u32 ours;
+};
+
+__weak __noinline int report_object(const struct call *c, long ret, const struct about *about)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct scratch *s;
+	__u32 command;
+
+	if (!c || !about)
+		return 0;
+	command = c->arg[0];
+	s = record_begin(CONTEXT_TASK, SHRIKE_BPF);
+	if (!s)
+		return 0;
+	record_task(&s->record, task);
+	record_call(&s->record, c, ret);
+	s->record.arg[1] = about->id;
+	s->record.arg[2] = about->fd;
+	s->record.arg[3] = about->type;
+	s->record.arg[4] = about->ours;
+	s->record.arg[5] = 0;
+	if (command == 6 || command == 7) { /* the attributes begin with a pointer to the path */
+		__u64 path = 0;
+
+		bpf_probe_read_user(&path, sizeof(path), (const void *)c->arg[1]);
+		record_user_string(s, SHRIKE_S_PATH, path, 256);
+	} else if (command == 5 && c->arg[2] >= 64)
+		record_user_string(s, SHRIKE_S_PATH, c->arg[1] + 48, 16);
+	else if (command == 0 && c->arg[2] >= 44)
+		record_user_string(s, SHRIKE_S_PATH, c->arg[1] + 28, 16);
+	record_finish(s, SHRIKE_CLASS_PRIVILEGE, s->record.task.tgid);
+	return 0;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_bpf, struct pt_regs *regs, long result)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct own_object object = {};
+	struct about about = {};
 	char attr[ATTR_BYTES] = {};
 	__u64 fd = ~0ull, what = 0;
-	struct scratch *s;
 	__u32 command, size;
 	bool ours;
 	struct call c;
@@ -160,22 +197,10 @@ int BPF_PROG(exit_bpf, struct pt_regs *regs, long result)
 	ours = object.type && bpf_map_lookup_elem(&own_objects, &object);
 	if (routine_command(command) && (!ours || own()))
 		return 0;
-	s = record_begin(CONTEXT_TASK, SHRIKE_BPF);
-	if (!s)
-		return 0;
-	record_task(&s->record, task);
-	record_call(&s->record, &c, ret);
-	s->record.arg[1] = object.type ? object.id : what;
-	s->record.arg[2] = fd;
-	s->record.arg[3] = object.type;
-	s->record.arg[4] = ours;
-	s->record.arg[5] = 0;
-	if (command == 6 || command == 7)
-		record_user_string(s, SHRIKE_S_PATH, ATTR64(attr, 0), 256);
-	else if (command == 5 && size == ATTR_BYTES)
-		record_user_string(s, SHRIKE_S_PATH, c.arg[1] + 48, 16);
-	else if (command == 0 && size > 44)
-		record_user_string(s, SHRIKE_S_PATH, c.arg[1] + 28, 16);
-	record_finish(s, SHRIKE_CLASS_PRIVILEGE, s->record.task.tgid);
+	about.id = object.type ? object.id : what;
+	about.type = object.type;
+	about.fd = fd;
+	about.ours = ours;
+	report_object(&c, ret, &about);
 	return 0;
 }

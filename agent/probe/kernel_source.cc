@@ -248,7 +248,10 @@ Counters KernelSource::counters() const {
   return out;
 }
 
-const Features& KernelSource::features() const { return impl_->features; }
+Features KernelSource::features() const {
+  const std::lock_guard lock(impl_->object_lock);
+  return impl_->features;
+}
 
 KernelSource::Ids KernelSource::ids() const {
   const std::lock_guard lock(impl_->object_lock);

@@ -65,7 +65,8 @@ struct Counters {
   std::vector<Ring> rings;  ///< the reserved ring first
 };
 
-/// Not thread-safe, except that counters() may be called from another thread than poll().
+/// Not thread-safe, except that counters(), ids(), features() and one reload() at a time may run in another thread than
+/// poll().
 class KernelSource {
  public:
   /// Loads, attaches, and begins to report what `filter` lets through.
@@ -91,7 +92,7 @@ class KernelSource {
   Result<void> reload(const FilterSpec& filter);
 
   [[nodiscard]] Counters counters() const;
-  [[nodiscard]] const Features& features() const;
+  [[nodiscard]] Features features() const;
   /// Kernel ids of our programs, maps and links: a bpf() call on one of these by another process is an attack on us.
   struct Ids {
     std::vector<uint32_t> programs;
