@@ -149,7 +149,11 @@ void put_texts(Json& json, const wire::EventMessage& event, EventKind kind) {
     json["argv"] = argv_json(event.path2());
   else
     put(json, "path2", event.path2());
-  put(json, "real_path", event.real_path());
+  constexpr uint32_t really = 16;
+  if ((event.text_flags() & really) == 0)
+    put(json, "real_path", event.real_path());
+  else
+    put(json, "real_path", event.full_path().empty() ? event.path() : event.full_path());
   put(json, "full_path", event.full_path());
   put(json, "full_path2", event.full_path2());
   put(json, "cwd", event.cwd());

@@ -150,7 +150,10 @@ char* put_event(char* at, const Event& event, bool whole, std::string_view conta
              : put_message<127>(at, 7, [&](char* to) { return put_task(to, event, false, {}); });
   at = put_bytes(at, 8, event.path.text);
   at = put_bytes(at, 9, event.path2.text);
-  at = put_bytes(at, 10, event.real_path);
+  // Most opened files are where their path says; saying so once saves a block of hashing and a fifth of the bytes.
+  const bool really =
+      !event.real_path.empty() && event.real_path == (event.full_path.empty() ? event.path.text : event.full_path);
+  if (!really) at = put_bytes(at, 10, event.real_path);
   if (event.full_path != event.path.text) at = put_bytes(at, 11, event.full_path);
   if (event.full_path2 != event.path2.text) at = put_bytes(at, 12, event.full_path2);
   at = put_bytes(at, 13, event.cwd);
@@ -159,7 +162,8 @@ char* put_event(char* at, const Event& event, bool whole, std::string_view conta
     at = put_message<object_room>(at, 15, [&](char* to) { return put_object(to, event.object); });
   if (event.socket.family != 0) at = put_message<(1u << 20)>(at, 16, [&](char* to) { return put_socket(to, event); });
   const uint32_t text_flags = uint32_t{event.path.truncated} | uint32_t{event.path.fault} << 1 |
-                              uint32_t{event.path2.truncated} << 2 | uint32_t{event.path2.fault} << 3;
+                              uint32_t{event.path2.truncated} << 2 | uint32_t{event.path2.fault} << 3 |
+                              uint32_t{really} << 4;
   return put_number(at, 17, text_flags);
 }
 
