@@ -70,6 +70,11 @@ std::string_view hook(const bpf_program* program, std::string_view prefix) {
   return section.starts_with(prefix) ? section.substr(prefix.size()) : std::string_view();
 }
 
+// One that may sleep has the section "iter.s/task".
+bool is_task_iterator(const bpf_program* program) {
+  return hook(program, "iter/") == "task" || hook(program, "iter.s/") == "task";
+}
+
 // Would this entry point have anything to do?
 bool needed(const bpf_program* program, const FilterTables& tables) {
   const std::string_view point = hook(program, "tp_btf/");
@@ -301,7 +306,7 @@ void KernelObject::Impl::say_what_is_there(Features& features) const {
     if (section == "tp_btf/inet_sock_set_state") features.tcp_state = there;
     if (section == "tp_btf/signal_generate") features.signal_origin = there;
     if (section.starts_with("tp_btf/io_uring_submit")) features.io_uring_ops |= there;
-    if (section == "iter/task") features.task_iterator = bpf_program__fd(program) >= 0;
+    if (is_task_iterator(program)) features.task_iterator = bpf_program__fd(program) >= 0;
   }
   if (!features.io_uring_ops) note(features, "no tracepoint io_uring_submit_req: io_uring operations are not seen");
   struct statfs fs {};
@@ -354,7 +359,7 @@ Result<void> KernelObject::attach(Features& features) {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, impl_->skeleton->obj) {
     const std::string name = bpf_program__name(program);
-    if (bpf_program__fd(program) < 0 || is_handler(name) || !hook(program, "iter/").empty()) continue;
+    if (bpf_program__fd(program) < 0 || is_handler(name) || is_task_iterator(program)) continue;
     bpf_link* link = bpf_program__attach(program);
     if (link != nullptr) {
       impl_->links.push_back(link);
@@ -386,8 +391,7 @@ const std::vector<Fd>& KernelObject::shard_rings() const { return impl_->shard_r
 Result<Fd> KernelObject::iterate_tasks() const {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, impl_->skeleton->obj) {
-    if (hook(program, "iter/task") != "" || std::string_view(bpf_program__section_name(program)) != "iter/task")
-      continue;
+    if (!is_task_iterator(program)) continue;
     if (bpf_program__fd(program) < 0) break;
     bpf_link* link = bpf_program__attach_iter(program, nullptr);
     if (link == nullptr) return errno_error("task iterator");
