@@ -125,7 +125,8 @@ void HttpApi::routes() {
     return httplib::Server::HandlerResponse::Handled;
   });
   server_.set_error_handler([](const Request&, Response& response) {
-    if (response.body.empty()) fail(response, response.status, response.status == 404 ? "no such address" : "bad request");
+    if (response.body.empty())
+      fail(response, response.status, response.status == 404 ? "no such address" : "bad request");
   });
   server_.set_exception_handler([](const Request&, Response& response, std::exception_ptr) {
     fail(response, 500, "the request failed inside the collector");
@@ -274,10 +275,11 @@ void HttpApi::events(const Request& request, Response& response) {
     IndexReader index = TRY(this->index());
     Lines lines(sink);
     uint64_t unread = 0;
-    TRY_VOID(query_events(index, segments_path(parts_.state_dir), query,
-                          [&](std::string_view line) { return lines.add(line); }, unread));
+    TRY_VOID(query_events(
+        index, segments_path(parts_.state_dir), query, [&](std::string_view line) { return lines.add(line); }, unread));
     lines.flush();
-    if (unread > 0) return Error{std::to_string(unread) + " stored batches or events could not be read: see shrike verify"};
+    if (unread > 0)
+      return Error{std::to_string(unread) + " stored batches or events could not be read: see shrike verify"};
     return {};
   });
 }

@@ -14,7 +14,7 @@ namespace shrike::collector {
 struct ApiParts {
   std::string state_dir;
   std::string token;
-  std::string collector;   ///< its name
+  std::string collector;  ///< its name
   std::string version;
   std::string public_key;  ///< hexadecimal
   std::string nats_url;

@@ -53,7 +53,7 @@ Result<std::string> nodes_json(IndexReader& index, const Registry& registry) {
     for (const auto& [lane, state] : node.lanes) lanes[std::string(lane_name(lane))] = lane_json(state);
     list.push_back({{"node", node.node},
                     {"key", known ? known->key.to_hex() : ""},
-                    {"trusted", !known ? "no"
+                    {"trusted", !known                                       ? "no"
                                 : known->trust == Registry::Trust::first_use ? "first_use"
                                                                              : "keys_file"},
                     {"first_seen", rfc3339(node.first_seen_ns)},
@@ -91,18 +91,20 @@ Result<std::string> status_json(IndexReader& index, const ApiParts& parts) {
                {"key", parts.public_key},
                {"uptime_s", (wall_now_ns() - std::min(wall_now_ns(), parts.started_ns)) / 1'000'000'000},
                {"accepting", parts.metrics.accepting.load()},
-               {"nats", {{"url", parts.nats_url},
-                         {"connected", parts.connected()},
-                         {"reconnects", parts.metrics.nats_reconnects.load()}}},
+               {"nats",
+                {{"url", parts.nats_url},
+                 {"connected", parts.connected()},
+                 {"reconnects", parts.metrics.nats_reconnects.load()}}},
                {"nodes", nodes.size()},
                {"batches", totals.batches},
                {"events", totals.events},
                {"alerts", totals.alerts},
                {"verdicts_since_start", std::move(verdicts)},
-               {"store", {{"segments", gauges.segments},
-                          {"bytes", gauges.store_bytes},
-                          {"free_bytes", gauges.free_bytes},
-                          {"waiting_batches", gauges.waiting_batches}}},
+               {"store",
+                {{"segments", gauges.segments},
+                 {"bytes", gauges.store_bytes},
+                 {"free_bytes", gauges.free_bytes},
+                 {"waiting_batches", gauges.waiting_batches}}},
                {"followers", parts.alerts.followers() + parts.verdicts.followers()}});
 }
 

@@ -1,9 +1,8 @@
 #include "collector/collector.h"
 
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <spdlog/spdlog.h>
 
 #include "collector/api.h"
 #include "collector/intake.h"
@@ -77,19 +76,18 @@ class Running : public Collector {
 };
 
 Committer::Callbacks Running::callbacks() {
-  return {
-      [this](const AckBook::Ack& ack) { subscriber_->send_ack(ack.body.node, ack.bytes); },
-      [this](const Error& error) {
-        spdlog::error("nothing is accepted any more: {}; trying again every second", error.message);
-        intake_->tell(integrity_alert("Collector cannot store", Severity::critical, {}, Verdict::accepted,
-                                      "Collector cannot store: " + error.message, wall_now_ns()));
-      },
-      [] { spdlog::info("the disk takes writes again"); },
-      [this](const Error& error) {
-        spdlog::error("the index is corrupt and will be made again at the next start: {}", error.message);
-        suspect_index(config_.state_dir);
-        failed_ = true;
-      }};
+  return {[this](const AckBook::Ack& ack) { subscriber_->send_ack(ack.body.node, ack.bytes); },
+          [this](const Error& error) {
+            spdlog::error("nothing is accepted any more: {}; trying again every second", error.message);
+            intake_->tell(integrity_alert("Collector cannot store", Severity::critical, {}, Verdict::accepted,
+                                          "Collector cannot store: " + error.message, wall_now_ns()));
+          },
+          [] { spdlog::info("the disk takes writes again"); },
+          [this](const Error& error) {
+            spdlog::error("the index is corrupt and will be made again at the next start: {}", error.message);
+            suspect_index(config_.state_dir);
+            failed_ = true;
+          }};
 }
 
 Result<void> Running::start(Store store, Index index, const std::vector<NodeState>& nodes, std::vector<Alert> alerts) {
@@ -101,21 +99,21 @@ Result<void> Running::start(Store store, Index index, const std::vector<NodeStat
   };
   Verifier for_alerts = TRY(verifier(Lane::alerts));
   Verifier for_telemetry = TRY(verifier(Lane::telemetry));
-  intake_ = std::make_unique<Intake>(Intake::Parts{
-      *committer_,
-      acks_,
-      watch_,
-      metrics_,
-      {std::move(for_alerts), std::move(for_telemetry)},
-      Quarantine(config_.state_dir + "/quarantine"),
-      [this](const AckBook::Ack& ack) { subscriber_->send_ack(ack.body.node, ack.bytes); },
-      [](const std::string& text) { spdlog::warn("{}", text); }});
+  intake_ = std::make_unique<Intake>(
+      Intake::Parts{*committer_,
+                    acks_,
+                    watch_,
+                    metrics_,
+                    {std::move(for_alerts), std::move(for_telemetry)},
+                    Quarantine(config_.state_dir + "/quarantine"),
+                    [this](const AckBook::Ack& ack) { subscriber_->send_ack(ack.body.node, ack.bytes); },
+                    [](const std::string& text) { spdlog::warn("{}", text); }});
 
-  api_ = TRY(Api::start(config_.api_host(), config_.api_port(),
-                        ApiParts{config_.state_dir, token_, config_.name, SHRIKE_VERSION, public_key_, config_.nats.url,
-                                 started_ns_, registry_, alerts_, verdicts_, metrics_,
-                                 [this] { return committer_->gauges(); },
-                                 [this] { return subscriber_ && subscriber_->connected(); }}));
+  api_ = TRY(
+      Api::start(config_.api_host(), config_.api_port(),
+                 ApiParts{config_.state_dir, token_, config_.name, SHRIKE_VERSION, public_key_, config_.nats.url,
+                          started_ns_, registry_, alerts_, verdicts_, metrics_, [this] { return committer_->gauges(); },
+                          [this] { return subscriber_ && subscriber_->connected(); }}));
   TRY_VOID(write_file_atomic(config_.state_dir + "/api", api_address() + "\n", 0644));
 
   std::string seed = config_.nats.nkey_seed_file;

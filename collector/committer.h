@@ -32,13 +32,13 @@ class Receipt {
 
 /// One judged message, or a finding of our own, on its way to the disk.
 struct Pending {
-  std::unique_ptr<Receipt> receipt;          ///< keeps `bytes` alive; null for our own findings
-  std::string_view bytes;                    ///< the batch, when `row` is there
-  std::shared_ptr<BatchRow> row;             ///< accepted
+  std::unique_ptr<Receipt> receipt;                   ///< keeps `bytes` alive; null for our own findings
+  std::string_view bytes;                             ///< the batch, when `row` is there
+  std::shared_ptr<BatchRow> row;                      ///< accepted
   std::vector<std::shared_ptr<AlertRow>> alerts;      ///< of the batch
   std::vector<std::shared_ptr<AlertRow>> own_alerts;  ///< integrity
   std::vector<std::shared_ptr<VerdictRow>> verdicts;  ///< to be stored
-  std::shared_ptr<VerdictRow> shown;         ///< for followers only: accepted and duplicate
+  std::shared_ptr<VerdictRow> shown;                  ///< for followers only: accepted and duplicate
   [[nodiscard]] size_t weight() const { return bytes.size() + 1024; }
 };
 
@@ -53,10 +53,10 @@ class Committer {
     Metrics& metrics;
   };
   struct Callbacks {
-    std::function<void(const AckBook::Ack&)> send;       ///< an acknowledgement, after the sync
-    std::function<void(const Error&)> stalled;           ///< the disk refuses; tried again for ever. Once a stall
+    std::function<void(const AckBook::Ack&)> send;  ///< an acknowledgement, after the sync
+    std::function<void(const Error&)> stalled;      ///< the disk refuses; tried again for ever. Once a stall
     std::function<void()> resumed;
-    std::function<void(const Error&)> broken;            ///< the index is corrupt: the process must end and rebuild
+    std::function<void(const Error&)> broken;  ///< the index is corrupt: the process must end and rebuild
   };
   Committer(Parts parts, Callbacks callbacks);
   ~Committer();

@@ -15,8 +15,8 @@ struct Config {
 
   struct Nats {
     std::string url = "nats://127.0.0.1:4222";
-    std::string nkey_seed_file;  ///< empty: no nkey authentication
-    std::string ca_file;         ///< empty with a tls:// url: the system's authorities
+    std::string nkey_seed_file;     ///< empty: no nkey authentication
+    std::string ca_file;            ///< empty with a tls:// url: the system's authorities
     uint64_t stream_max_bytes = 0;  ///< of each stream; 0: the server's own limit
   } nats;
 

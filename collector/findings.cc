@@ -54,13 +54,19 @@ Alert verdict_alert(const VerdictRow& row, uint64_t more, uint64_t now_ns) {
   };
   const Kind kind = [&]() -> Kind {
     switch (row.verdict) {
-      case Verdict::forged: return {"Batch forged", Severity::critical};
-      case Verdict::forked: return {"Chain forked", Severity::critical};
-      case Verdict::rolled_back: return {"Chain rolled back", Severity::critical};
-      case Verdict::malformed: return {"Batch malformed", Severity::high};
-      case Verdict::gap: return {"Batches missing", Severity::high};
+      case Verdict::forged:
+        return {"Batch forged", Severity::critical};
+      case Verdict::forked:
+        return {"Chain forked", Severity::critical};
+      case Verdict::rolled_back:
+        return {"Chain rolled back", Severity::critical};
+      case Verdict::malformed:
+        return {"Batch malformed", Severity::high};
+      case Verdict::gap:
+        return {"Batches missing", Severity::high};
       case Verdict::accepted:
-      case Verdict::duplicate: break;
+      case Verdict::duplicate:
+        break;
     }
     return {"Batch refused", Severity::high};
   }();
@@ -91,7 +97,8 @@ Result<Finding> open_finding(std::string_view body) {
   const json object = json::parse(body, nullptr, false);
   if (!object.is_object()) return Error{"finding: not a JSON object"};
   Finding finding;
-  if (const auto alert = object.find("alert"); alert != object.end()) finding.alert = TRY(alert_from_json(dump(*alert)));
+  if (const auto alert = object.find("alert"); alert != object.end())
+    finding.alert = TRY(alert_from_json(dump(*alert)));
   if (const auto found = object.find("verdict"); found != object.end() && found->is_object()) {
     VerdictRow row;
     row.received_ns = number<uint64_t>(*found, "received_ns");

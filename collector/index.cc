@@ -92,7 +92,8 @@ Result<Index> Index::open(const std::string& path) {
     clean = meta.integer(3) != 0;
   }
   struct stat status {};
-  const bool small = ::stat(path.c_str(), &status) == 0 && static_cast<uint64_t>(status.st_size) <= always_checked_bytes;
+  const bool small =
+      ::stat(path.c_str(), &status) == 0 && static_cast<uint64_t>(status.st_size) <= always_checked_bytes;
   if (!clean || small) {
     Statement check = TRY(database.prepare("PRAGMA quick_check(1)"));
     if (TRY(check.step()) && check.bytes(0) != "ok") return Error{path + ": " + std::string(check.bytes(0)), EBADMSG};
@@ -103,11 +104,12 @@ Result<Index> Index::open(const std::string& path) {
     while (TRY(nodes.step())) index.node_ids_.emplace(std::string(nodes.bytes(0)), nodes.integer(1));
   }
   IndexStatements& s = *index.statements_;
-  s.add_node = TRY(database.prepare(
-      "INSERT INTO nodes (name, first_seen, last_seen, agent_version) VALUES (?,?,?,?) RETURNING id"));
+  s.add_node = TRY(
+      database.prepare("INSERT INTO nodes (name, first_seen, last_seen, agent_version) VALUES (?,?,?,?) RETURNING id"));
   s.see_node = TRY(database.prepare("UPDATE nodes SET last_seen = max(last_seen, ?), agent_version = ? WHERE id = ?"));
-  s.add_batch = TRY(database.prepare("INSERT INTO batches VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
-                                     "ON CONFLICT (node, lane, boot, seq) DO NOTHING RETURNING serial"));
+  s.add_batch =
+      TRY(database.prepare("INSERT INTO batches VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+                           "ON CONFLICT (node, lane, boot, seq) DO NOTHING RETURNING serial"));
   s.move_head = TRY(database.prepare(
       "INSERT INTO heads VALUES (?,?,?,?,?,?,1,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET boot = excluded.boot, "
       "seq = excluded.seq, hash = excluded.hash, hash_known = excluded.hash_known, batches = batches + 1, "
@@ -147,7 +149,8 @@ Result<bool> Index::add_batch(const BatchRow& row) {
   TRY_VOID(s.add_batch.run());
   TRY_VOID(s.move_head
                .bind(node, lane, blob(row.head.boot), row.head.seq, blob(row.head.hash), row.head.hash_known ? 1 : 0,
-                     row.count, row.dropped_batches, row.dropped_events, row.unlinked ? 1 : 0, row.received_ns, losses_text(row.losses))
+                     row.count, row.dropped_batches, row.dropped_events, row.unlinked ? 1 : 0, row.received_ns,
+                     losses_text(row.losses))
                .run());
   return true;
 }

@@ -27,7 +27,7 @@ struct BatchRow {
   uint64_t seq = 0;
   uint64_t first_seq = 0;  ///< of a drop statement's range; 0: no drop statement
   Digest hash{};
-  ChainHead head;          ///< the lane's, after it
+  ChainHead head;  ///< the lane's, after it
   uint64_t first_time_ns = 0;
   uint64_t last_time_ns = 0;
   uint64_t received_ns = 0;

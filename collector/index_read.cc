@@ -112,16 +112,17 @@ Result<void> IndexReader::alerts(const AlertQuery& query, uint64_t last, const L
     if (*query.limit == 0) return {};
     Statement first = TRY(database_.prepare("SELECT time, serial" + filter +
                                             "AND (time, serial) >= (?6, ?7) ORDER BY time DESC, serial DESC LIMIT 1 "
-                                            "OFFSET " + std::to_string(*query.limit - 1)));
+                                            "OFFSET " +
+                                            std::to_string(*query.limit - 1)));
     if (TRY(bind(first).step())) {
       time = first.integer(0);
       serial = first.integer(1);
     }
   }
   // Rows of one page are taken out before they are sent: `each` may wait for its client.
-  Statement page = TRY(database_.prepare("SELECT time, serial, json" + filter +
-                                         "AND (time, serial) >= (?6, ?7) ORDER BY time, serial LIMIT " +
-                                         std::to_string(page_rows)));
+  Statement page =
+      TRY(database_.prepare("SELECT time, serial, json" + filter +
+                            "AND (time, serial) >= (?6, ?7) ORDER BY time, serial LIMIT " + std::to_string(page_rows)));
   for (;;) {
     std::vector<std::string> lines;
     bind(page);
@@ -142,10 +143,12 @@ Result<void> IndexReader::verdicts(const VerdictQuery& query, uint64_t last, con
   const std::string filter = std::string("serial <= ?1 AND received BETWEEN ?2 AND ?3 AND serial >= ?5 ") +
                              (query.node.empty() ? "AND ?4 = ''" : "AND node = ?4");
   const std::string both =
-      "SELECT serial, received, node, lane, boot, seq, verdict, reason, events FROM (SELECT b.serial, b.received, n.name "
+      "SELECT serial, received, node, lane, boot, seq, verdict, reason, events FROM (SELECT b.serial, b.received, "
+      "n.name "
       "AS node, b.lane, b.boot, b.seq, 1 AS verdict, '' AS reason, b.count AS events FROM batches b JOIN nodes n ON "
       "n.id = b.node UNION ALL SELECT serial, received, node, lane, boot, seq, verdict, reason, events FROM verdicts) "
-      "WHERE " + filter;
+      "WHERE " +
+      filter;
   uint64_t serial = 0;
   const auto bind = [&](Statement& statement) -> Statement& {
     return statement.bind(last, bound(query.since_ns), bound(query.until_ns), query.node, serial);
@@ -162,10 +165,10 @@ Result<void> IndexReader::verdicts(const VerdictQuery& query, uint64_t last, con
     bind(page);
     while (TRY(page.step())) {
       serial = page.number(0) + 1;
-      lines.push_back(verdict_to_json({page.number(0), page.number(1), std::string(page.bytes(2)),
-                                       array_of<16>(page.bytes(4)), static_cast<Lane>(page.integer(3)), page.number(5),
-                                       static_cast<Verdict>(page.integer(6)), std::string(page.bytes(7)),
-                                       static_cast<uint32_t>(page.integer(8))}));
+      lines.push_back(
+          verdict_to_json({page.number(0), page.number(1), std::string(page.bytes(2)), array_of<16>(page.bytes(4)),
+                           static_cast<Lane>(page.integer(3)), page.number(5), static_cast<Verdict>(page.integer(6)),
+                           std::string(page.bytes(7)), static_cast<uint32_t>(page.integer(8))}));
     }
     page.reset();
     for (const std::string& line : lines)

@@ -42,14 +42,15 @@ void Intake::take(Lane lane, std::string_view subject, std::string_view bytes, s
     if (!judged) {
       receipt->again(error_again);
       const std::lock_guard lock(limits_mutex_);
-      if (notes_.pass("check", now)) parts_.note("a batch could not be judged, it is tried again: " + judged.error().message);
+      if (notes_.pass("check", now))
+        parts_.note("a batch could not be judged, it is tried again: " + judged.error().message);
       return;
     }
     checked = std::move(judged).value();
   } else {
     checked.header.lane = lane;
-    checked.reason = "subject \"" + std::string(subject.substr(0, 200)) + "\": " +
-                     (parsed ? std::string("not of this lane's stream") : parsed.error().message);
+    checked.reason = "subject \"" + std::string(subject.substr(0, 200)) +
+                     "\": " + (parsed ? std::string("not of this lane's stream") : parsed.error().message);
   }
   ++metrics.verdicts[static_cast<size_t>(checked.verdict)];
   metrics.check_ns += boot_now_ns() - begin;
@@ -88,12 +89,13 @@ void Intake::accept(const Checked& checked, uint64_t now_ns, Pending& pending) {
   for (const Alert& alert : checked.alerts) pending.alerts.push_back(row_of(alert));
   parts_.metrics.alerts += checked.alerts.size();
   parts_.metrics.alerts_unread += checked.alerts_unread;
-  for (Alert& alert : parts_.watch.accepted(checked.header, now_ns)) pending.own_alerts.push_back(row_of(std::move(alert)));
+  for (Alert& alert : parts_.watch.accepted(checked.header, now_ns))
+    pending.own_alerts.push_back(row_of(std::move(alert)));
   if (checked.unlinked) {
     const BatchHeader& header = checked.header;
-    pending.own_alerts.push_back(row_of(integrity_alert(
-        "Chain restarted", Severity::medium, {header.node, header.lane, header.boot, header.seq}, Verdict::accepted,
-        "Chain restarted: " + checked.reason, now_ns)));
+    pending.own_alerts.push_back(
+        row_of(integrity_alert("Chain restarted", Severity::medium, {header.node, header.lane, header.boot, header.seq},
+                               Verdict::accepted, "Chain restarted: " + checked.reason, now_ns)));
   }
   parts_.metrics.integrity_alerts += pending.own_alerts.size();
   if (checked.first_key) parts_.note("node " + checked.header.node + ": its key is trusted from now on (first use)");

@@ -43,9 +43,9 @@ class Intake {
 
   Parts parts_;
   std::mutex limits_mutex_;
-  Limiter stored_{100'000'000, 50};     // verdict rows a node: 10 a second
-  Limiter told_{10'000'000'000, 3};     // alerts a node and verdict: one in 10 s
-  Limiter gaps_{4'000'000, 512};        // messages ahead of their turn a node: 250 a second
+  Limiter stored_{100'000'000, 50};  // verdict rows a node: 10 a second
+  Limiter told_{10'000'000'000, 3};  // alerts a node and verdict: one in 10 s
+  Limiter gaps_{4'000'000, 512};     // messages ahead of their turn a node: 250 a second
   Limiter notes_{10'000'000'000, 3};
 };
 

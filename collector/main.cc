@@ -59,8 +59,8 @@ Result<void> print_identity(const Config& config) {
   TRY_VOID(make_dirs(config.state_dir, 0750));
   const PrivateKey key = TRY(PrivateKey::load_or_create(config.state_dir + "/key"));
   TRY_VOID(write_file_atomic(config.state_dir + "/key.pub", key.public_key().to_hex() + "\n", 0644));
-  const std::string seed = config.nats.nkey_seed_file.empty() ? config.state_dir + "/nkey.seed"
-                                                              : config.nats.nkey_seed_file;
+  const std::string seed =
+      config.nats.nkey_seed_file.empty() ? config.state_dir + "/nkey.seed" : config.nats.nkey_seed_file;
   if (!std::filesystem::exists(seed))
     TRY_VOID(write_file_atomic(seed, PrivateKey::generate().nkey_seed() + "\n", 0600));
   const PrivateKey nkey = TRY(PrivateKey::load_nkey(seed));
@@ -84,7 +84,8 @@ int serve(const Config& config) {
     return 1;
   }
   collector::Collector& collector = **started;
-  spdlog::info("started: state in {}, API at {}, NATS at {}", config.state_dir, collector.api_address(), config.nats.url);
+  spdlog::info("started: state in {}, API at {}, NATS at {}", config.state_dir, collector.api_address(),
+               config.nats.url);
   sd_notifyf(0, "READY=1\nSTATUS=%s, API at %s", collector.status().c_str(), collector.api_address().c_str());
   bool healthy = true;
   std::string last_status;
@@ -134,7 +135,8 @@ int main(int argc, char** argv) {
   app.add_option("--log-level", flags.log_level, "Instead of log.level: debug, info, warning, error");
   app.add_flag("--trust-first", flags.trust_first, "Trust the first key an unknown node signs with");
   auto* check = app.add_flag("--check-config", flags.check, "Check the configuration and stop");
-  app.add_flag("--print-identity", flags.print_identity, "Print NATS key and signing key (made if there are none), then stop")
+  app.add_flag("--print-identity", flags.print_identity,
+               "Print NATS key and signing key (made if there are none), then stop")
       ->excludes(check);
   try {
     app.parse(argc, argv);

@@ -1,5 +1,6 @@
 #pragma once
-// One event with everything that proves it, as one JSON object: `GET /v1/proof` makes it, `shrike verify --file` checks it.
+// One event with everything that proves it, as one JSON object: `GET /v1/proof` makes it, `shrike verify --file` checks
+// it.
 //
 // {"shrike_proof": 1, "node", "boot", "lane", "seq", "index", "count", "key", "header", "payload_hash", "signature",
 //  "event", "path": [...], "decoded": {...}}    bytes in hexadecimal; `decoded` is for people and proves nothing
@@ -22,7 +23,7 @@ struct CheckedProof {
   uint64_t seq = 0;
   uint32_t index = 0;
   uint64_t sealed_time_ns = 0;
-  PublicKey key;       ///< the one in the proof; whether it is the node's is the caller's question
+  PublicKey key;  ///< the one in the proof; whether it is the node's is the caller's question
   bool proven = false;
   std::string reason;  ///< why not
   std::string event;   ///< as JSON, decoded from the proven bytes

@@ -12,9 +12,9 @@ namespace {
 constexpr uint64_t limit_max = 100'000;
 
 std::optional<uint64_t> unit_ns(std::string_view unit) {
-  constexpr std::pair<std::string_view, uint64_t> units[] = {
-      {"ms", 1'000'000},          {"s", 1'000'000'000},          {"m", 60'000'000'000},
-      {"h", 3'600'000'000'000},   {"d", 86'400'000'000'000},     {"w", 604'800'000'000'000}};
+  constexpr std::pair<std::string_view, uint64_t> units[] = {{"ms", 1'000'000},         {"s", 1'000'000'000},
+                                                             {"m", 60'000'000'000},     {"h", 3'600'000'000'000},
+                                                             {"d", 86'400'000'000'000}, {"w", 604'800'000'000'000}};
   for (const auto& [name, ns] : units)
     if (unit == name) return ns;
   return {};

@@ -22,8 +22,8 @@ class Rebuild {
  private:
   Result<void> skip(const Record& record, const std::string& why) {
     if (report.skipped++ == 0)
-      report.first_skipped = "segment " + std::to_string(record.at.segment) + ", offset " +
-                             std::to_string(record.at.offset) + ": " + why;
+      report.first_skipped =
+          "segment " + std::to_string(record.at.segment) + ", offset " + std::to_string(record.at.offset) + ": " + why;
     return {};
   }
 

@@ -14,8 +14,8 @@ struct CaughtUp {
   uint64_t batches = 0;
   uint64_t alerts = 0;
   uint64_t findings = 0;
-  uint64_t skipped = 0;            ///< damaged records, and batches whose signature does not fit
-  std::string first_skipped;       ///< a sentence with the place
+  uint64_t skipped = 0;       ///< damaged records, and batches whose signature does not fit
+  std::string first_skipped;  ///< a sentence with the place
 };
 
 /// Reads the segments from index.position() on. Batches that are indexed already change nothing. `progress` is called

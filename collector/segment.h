@@ -1,8 +1,8 @@
 #pragma once
 // Segment files: the collector's only truth. Append-only records; everything else can be made again from them.
 //
-// record = magic "SHR1" | u32 kind | u64 size | u64 receive time | u64 XXH64 of the 24 bytes before it and the body | body
-// All little-endian. Files are <id, 12 digits>.seg, and ids only grow.
+// record = magic "SHR1" | u32 kind | u64 size | u64 receive time | u64 XXH64 of the 24 bytes before it and the body |
+// body All little-endian. Files are <id, 12 digits>.seg, and ids only grow.
 
 #include <cstdint>
 #include <optional>

@@ -8,12 +8,17 @@ namespace {
 int errno_of(int code) {
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return EBADMSG;
-    case SQLITE_FULL: return ENOSPC;
-    case SQLITE_CANTOPEN: return ENOENT;
+    case SQLITE_NOTADB:
+      return EBADMSG;
+    case SQLITE_FULL:
+      return ENOSPC;
+    case SQLITE_CANTOPEN:
+      return ENOENT;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return EBUSY;
-    default: return EIO;
+    case SQLITE_LOCKED:
+      return EBUSY;
+    default:
+      return EIO;
   }
 }
 
@@ -73,8 +78,8 @@ std::string_view Statement::bytes(int column) const {
 }
 
 Result<Database> Database::open(const std::string& path, Mode mode) {
-  const int flags = SQLITE_OPEN_NOMUTEX |
-                    (mode == Mode::create ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
+  const int flags =
+      SQLITE_OPEN_NOMUTEX | (mode == Mode::create ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
   sqlite3* raw = nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
   Database database;

@@ -35,7 +35,8 @@ Result<std::string> load_or_make_token(const std::string& path) {
     if ((status.st_mode & 0007) != 0) return Error{path + ": others may read this token: chmod o= " + path};
     std::string token = std::move(text).value();
     while (!token.empty() && static_cast<unsigned char>(token.back()) <= ' ') token.pop_back();
-    if (token.size() < 16) return Error{path + ": a token of less than 16 characters: remove the file, a new one is made"};
+    if (token.size() < 16)
+      return Error{path + ": a token of less than 16 characters: remove the file, a new one is made"};
     return token;
   }
   unsigned char random[32];
@@ -106,15 +107,19 @@ Result<State> open_state(const Config& config) {
   PrivateKey key = TRY(PrivateKey::load_or_create(dir + "/key"));
   TRY_VOID(write_file_atomic(dir + "/key.pub", key.public_key().to_hex() + "\n", 0644));
   std::string token = TRY(load_or_make_token(config.token_path()));
-  Registry registry =
-      TRY(Registry::open({dir + "/nodes.toml", config.nodes.keys_file, config.nodes.trust_first}));
+  Registry registry = TRY(Registry::open({dir + "/nodes.toml", config.nodes.keys_file, config.nodes.trust_first}));
 
   StoreReport report;
-  Store store =
-      TRY(Store::open(segments_path(dir), {config.store.segment_bytes, config.store.min_free_bytes}, report));
+  Store store = TRY(Store::open(segments_path(dir), {config.store.segment_bytes, config.store.min_free_bytes}, report));
   OpenedIndex opened = TRY(open_index(dir));
-  State state{std::move(lock),  std::move(key),          std::move(token), std::move(registry),
-              std::move(store), std::move(opened.index), {},               std::move(opened.notes),
+  State state{std::move(lock),
+              std::move(key),
+              std::move(token),
+              std::move(registry),
+              std::move(store),
+              std::move(opened.index),
+              {},
+              std::move(opened.notes),
               {}};
   if (report.cut_bytes > 0)
     state.notes.push_back({true, "segment " + std::to_string(report.cut_at.segment) + ": torn tail of " +

@@ -122,8 +122,7 @@ Result<void> Store::append(std::vector<Item>& items) {
   };
   size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t n =
-        ::pwrite(fd_.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset_ + done));
+    const ssize_t n = ::pwrite(fd_.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset_ + done));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return undo(errno_error(path));
     done += static_cast<size_t>(n);

@@ -35,8 +35,8 @@ class Store {
     RecordKind kind = RecordKind::batch;
     uint64_t received_ns = 0;
     std::string_view bytes;
-    Position at;         ///< filled by append
-    uint64_t size = 0;   ///< filled by append
+    Position at;        ///< filled by append
+    uint64_t size = 0;  ///< filled by append
   };
   /// Appends all of `items` and syncs them. On error nothing of them is in the store, and the same call may be made
   /// again. Errors: errno; ENOSPC: less than min_free_bytes would stay free.
@@ -65,7 +65,7 @@ class Store {
 };
 
 struct StoredRecord {
-  std::string bytes;  ///< the body
+  std::string bytes;             ///< the body
   Damage damage = Damage::none;  ///< checksum: something was changed; the bytes are what stands there
 };
 /// One record of a known place. Errors: errno; the file ends before the record does.

@@ -68,9 +68,12 @@ class Link {
   std::atomic<bool> renewed{false};  ///< connected again: what was asked of the server before is forgotten
 
   void register_callbacks(natsOptions* options) {
-    natsOptions_SetDisconnectedCB(options, [](natsConnection*, void* self) { static_cast<Link*>(self)->on_lost(); }, this);
-    natsOptions_SetReconnectedCB(options, [](natsConnection*, void* self) { static_cast<Link*>(self)->on_back(); }, this);
-    natsOptions_SetClosedCB(options, [](natsConnection*, void* self) { static_cast<Link*>(self)->on_closed(); }, this);
+    natsOptions_SetDisconnectedCB(
+        options, [](natsConnection*, void* self) { static_cast<Link*>(self)->on_lost(); }, this);
+    natsOptions_SetReconnectedCB(
+        options, [](natsConnection*, void* self) { static_cast<Link*>(self)->on_back(); }, this);
+    natsOptions_SetClosedCB(
+        options, [](natsConnection*, void* self) { static_cast<Link*>(self)->on_closed(); }, this);
     natsOptions_SetErrorHandler(options, on_error, this);
   }
 
@@ -154,7 +157,8 @@ class NatsSubscriber : public Subscriber {
     }
     if (!link) return;
     const std::string subject = ack_subject(node);
-    if (natsConnection_Publish(link->connection, subject.c_str(), bytes.data(), static_cast<int>(bytes.size())) == NATS_OK)
+    if (natsConnection_Publish(link->connection, subject.c_str(), bytes.data(), static_cast<int>(bytes.size())) ==
+        NATS_OK)
       ++metrics_.acks;
   }
 
@@ -351,7 +355,8 @@ class Puller {
   void ask(std::chrono::steady_clock::time_point now) {
     const std::string text =
         "{\"batch\": " + std::to_string(pull_batch) + ", \"expires\": " + std::to_string(pull_expires_ns) + "}";
-    if (natsConnection_PublishRequestString(link_.connection, request_.c_str(), inbox_.c_str(), text.c_str()) != NATS_OK)
+    if (natsConnection_PublishRequestString(link_.connection, request_.c_str(), inbox_.c_str(), text.c_str()) !=
+        NATS_OK)
       return;
     if (credit_ <= 0) heard_ = now;
     credit_ = std::max(credit_, 0) + pull_batch;
@@ -420,7 +425,8 @@ void NatsSubscriber::receive(Lane lane, const std::shared_ptr<Link>& link) {
         deliver_(lane, natsMsg_GetSubject(raw), bytes, std::move(receipt));
         break;
       }
-      case Puller::State::nothing: break;
+      case Puller::State::nothing:
+        break;
       case Puller::State::lost:
         puller->drain([&](natsMsg* raw) { BusReceipt(link, raw); });
         puller.reset();

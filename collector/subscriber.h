@@ -1,5 +1,6 @@
 #pragma once
-// The bus: streams, consumers, deliveries and acknowledgements. subscriber.cc is the one file that includes <nats/nats.h>.
+// The bus: streams, consumers, deliveries and acknowledgements. subscriber.cc is the one file that includes
+// <nats/nats.h>.
 
 #include <functional>
 #include <memory>

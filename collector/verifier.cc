@@ -77,8 +77,8 @@ Result<Checked> Verifier::check(const BatchSubject& subject, std::string_view by
     // Told of the node whose subject it came on: that is who was let in to publish it.
     unknown.boot = header.boot;
     unknown.seq = header.seq;
-    return refuse(Verdict::forged, unknown, "its header says node " + header.node + ", lane " +
-                                                std::string(lane_name(header.lane)));
+    return refuse(Verdict::forged, unknown,
+                  "its header says node " + header.node + ", lane " + std::string(lane_name(header.lane)));
   }
   if (header.seq > INT64_MAX || header.first_time_ns > INT64_MAX || header.last_time_ns > INT64_MAX)
     return refuse(Verdict::malformed, unknown, "seq or time beyond 2^63");

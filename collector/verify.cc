@@ -128,7 +128,8 @@ bool Check::authentic(const StoredBatch& stored, const OpenBatch& batch) {
       problem(Tamper::foreign_key, batch.header, stored, "signed by the key of node " + node);
       return false;
     }
-    problem(Tamper::altered, batch.header, stored, "its signature does not fit: bytes were changed, or another key signed");
+    problem(Tamper::altered, batch.header, stored,
+            "its signature does not fit: bytes were changed, or another key signed");
     return false;
   }
   if (auto payload = open_payload(batch); !payload) {
@@ -238,10 +239,9 @@ void Check::account(const OpenBatch& batch, const ChainHead& before, bool unlink
 }
 
 void Check::take(const StoredBatch& stored) {
-  const std::string where = stored.at == Position{}
-                                ? std::string()
-                                : " (segment " + std::to_string(stored.at.segment) + ", offset " +
-                                      std::to_string(stored.at.offset) + ")";
+  const std::string where = stored.at == Position{} ? std::string()
+                                                    : " (segment " + std::to_string(stored.at.segment) + ", offset " +
+                                                          std::to_string(stored.at.offset) + ")";
   auto batch = open_batch(stored.bytes);
   if (!batch) {
     ++report.batches;
@@ -278,7 +278,13 @@ void Check::finish() {
   for (const auto& [node, key] : keys_) {
     const auto [owner, fresh] = owners.emplace(key.raw(), node);
     if (fresh || (!options_.node.empty() && node != options_.node)) continue;
-    add({Tamper::forked, node, Lane::telemetry, {}, 0, 0, {},
+    add({Tamper::forked,
+         node,
+         Lane::telemetry,
+         {},
+         0,
+         0,
+         {},
          "node " + node + " has the same key as node " + owner->second + ": two agents with one key"});
   }
   for (const Witness& witness : options_.witnesses) {
@@ -294,11 +300,23 @@ void Check::finish() {
     const bool behind = same_boot ? head.seq < witness.seq : !known;
     const uint64_t first = same_boot ? head.seq + 1 : 1;
     if (behind) {
-      add({Tamper::rolled_back, witness.node, witness.lane, witness.boot, first, witness.seq, {},
+      add({Tamper::rolled_back,
+           witness.node,
+           witness.lane,
+           witness.boot,
+           first,
+           witness.seq,
+           {},
            name + ": " + witness.who + " says it was stored, but the store ends " +
                (same_boot ? "at seq " + std::to_string(head.seq) : "before boot " + hex(boot_bytes(witness.boot)))});
     } else if (witness.hash && same_boot && head.seq == witness.seq && head.hash_known && head.hash != *witness.hash) {
-      add({Tamper::forked, witness.node, witness.lane, witness.boot, witness.seq, witness.seq, {},
+      add({Tamper::forked,
+           witness.node,
+           witness.lane,
+           witness.boot,
+           witness.seq,
+           witness.seq,
+           {},
            name + ": " + witness.who + " has another hash of it than the store"});
     }
   }
@@ -309,15 +327,24 @@ void Check::finish() {
 
 std::string_view tamper_name(Tamper tamper) {
   switch (tamper) {
-    case Tamper::altered: return "altered";
-    case Tamper::missing: return "missing";
-    case Tamper::swapped: return "swapped";
-    case Tamper::rolled_back: return "rolled_back";
-    case Tamper::duplicate: return "duplicate";
-    case Tamper::foreign_key: return "foreign_key";
-    case Tamper::forked: return "forked";
-    case Tamper::truncated: return "truncated";
-    case Tamper::unreadable: return "unreadable";
+    case Tamper::altered:
+      return "altered";
+    case Tamper::missing:
+      return "missing";
+    case Tamper::swapped:
+      return "swapped";
+    case Tamper::rolled_back:
+      return "rolled_back";
+    case Tamper::duplicate:
+      return "duplicate";
+    case Tamper::foreign_key:
+      return "foreign_key";
+    case Tamper::forked:
+      return "forked";
+    case Tamper::truncated:
+      return "truncated";
+    case Tamper::unreadable:
+      return "unreadable";
   }
   return "unreadable";
 }

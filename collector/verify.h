@@ -33,10 +33,10 @@ struct Problem {
   std::string node;  ///< empty where nothing tells
   Lane lane = Lane::telemetry;
   BootId boot{};
-  uint64_t seq = 0;      ///< the first batch concerned; 0 where nothing tells
-  uint64_t last_seq = 0; ///< of a range (missing, rolled_back), else seq
-  Position at;           ///< where in the store; {0, 0} when it did not come from segments
-  std::string sentence;  ///< for people; names node, lane and seq
+  uint64_t seq = 0;       ///< the first batch concerned; 0 where nothing tells
+  uint64_t last_seq = 0;  ///< of a range (missing, rolled_back), else seq
+  Position at;            ///< where in the store; {0, 0} when it did not come from segments
+  std::string sentence;   ///< for people; names node, lane and seq
 };
 
 /// A head that someone else remembers: an acknowledgement or an agent's state. A store behind it was rolled back.
@@ -75,8 +75,8 @@ class SegmentBatches : public BatchSource {
 };
 
 struct VerifyOptions {
-  std::string node;       ///< only this one; empty: all
-  bool from_start = true; ///< false: a chain may begin anywhere (--since)
+  std::string node;        ///< only this one; empty: all
+  bool from_start = true;  ///< false: a chain may begin anywhere (--since)
   std::vector<Witness> witnesses;
   size_t max_problems = 100;  ///< kept in the report; all are counted
 };
@@ -89,10 +89,10 @@ struct VerifyReport {
     uint64_t boots = 0;
     uint64_t dropped_batches = 0;  ///< explained by the node's signed drop statements
     uint64_t dropped_events = 0;
-    Losses losses;                 ///< as the last header states them
+    Losses losses;  ///< as the last header states them
     uint64_t first_time_ns = 0;
     uint64_t last_time_ns = 0;
-    uint64_t unlinked = 0;         ///< starts without a link to the boot before (lost agent state)
+    uint64_t unlinked = 0;  ///< starts without a link to the boot before (lost agent state)
   };
   std::map<std::pair<std::string, Lane>, Chain> chains;
   uint64_t batches = 0;

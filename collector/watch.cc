@@ -30,12 +30,12 @@ Alert Watch::lost(const std::string& name, Node& node, uint64_t now_ns) {
     total += count;
     causes += (causes.empty() ? "" : ", ") + std::to_string(count) + " " + key.cause + "/" + key.loss_class;
   }
-  Alert alert = integrity_alert("Events lost", Severity::medium, node.subject, Verdict::accepted,
-                                "Events lost: node " + name + " says that it lost " + std::to_string(total) +
-                                    " events (" + causes + "), as signed up to lane " +
-                                    std::string(lane_name(node.subject.lane)) + ", seq " +
-                                    std::to_string(node.subject.seq),
-                                now_ns);
+  Alert alert =
+      integrity_alert("Events lost", Severity::medium, node.subject, Verdict::accepted,
+                      "Events lost: node " + name + " says that it lost " + std::to_string(total) + " events (" +
+                          causes + "), as signed up to lane " + std::string(lane_name(node.subject.lane)) + ", seq " +
+                          std::to_string(node.subject.seq),
+                      now_ns);
   alert.fields.emplace_back("lost", std::to_string(total));
   for (const auto& [key, count] : node.waiting)
     alert.fields.emplace_back("lost." + key.cause + "." + key.loss_class, std::to_string(count));
@@ -81,14 +81,15 @@ std::vector<Alert> Watch::tick(uint64_t now_ns) {
     if (now_ns < gap.since_ns + gap_patience_ns) continue;
     if (gap.told_ns != 0 && now_ns < gap.told_ns + gap_again_ns) continue;
     gap.told_ns = now_ns;
-    alerts.push_back(integrity_alert(
-        "Batches missing", Severity::high, gap.subject, Verdict::gap,
-        "Batches missing: " + gap.reason + "; they have not come for " +
-            std::to_string((now_ns - gap.since_ns) / second) + " s, and nothing of this lane is accepted meanwhile",
-        now_ns));
+    alerts.push_back(integrity_alert("Batches missing", Severity::high, gap.subject, Verdict::gap,
+                                     "Batches missing: " + gap.reason + "; they have not come for " +
+                                         std::to_string((now_ns - gap.since_ns) / second) +
+                                         " s, and nothing of this lane is accepted meanwhile",
+                                     now_ns));
   }
   for (auto& [name, node] : nodes_)
-    if (!node.waiting.empty() && now_ns >= node.told_ns + losses_interval_ns) alerts.push_back(lost(name, node, now_ns));
+    if (!node.waiting.empty() && now_ns >= node.told_ns + losses_interval_ns)
+      alerts.push_back(lost(name, node, now_ns));
   return alerts;
 }
 

@@ -15,8 +15,8 @@ class Watch {
   /// Takes over the loss counters that were told of before.
   void restore(const std::vector<NodeState>& nodes);
 
-  /// An accepted header: ends its lane's gap; returns "Events lost" when its counters grew and the node has been told of
-  /// less than ten seconds ago (then it waits for a later `tick`).
+  /// An accepted header: ends its lane's gap; returns "Events lost" when its counters grew and the node has been told
+  /// of less than ten seconds ago (then it waits for a later `tick`).
   std::vector<Alert> accepted(const BatchHeader& header, uint64_t now_ns);
   /// A batch ahead of its turn.
   void gap(const BatchHeader& header, const std::string& reason, uint64_t now_ns);

@@ -61,8 +61,8 @@ class MadeAgent {
     jsPubOptions_Init(&options);
     options.MaxWait = 1000;
     if (!id.empty()) options.MsgId = id.c_str();
-    return js_Publish(nullptr, context_, subject.c_str(), bytes.data(), static_cast<int>(bytes.size()), &options, nullptr) ==
-           NATS_OK;
+    return js_Publish(nullptr, context_, subject.c_str(), bytes.data(), static_cast<int>(bytes.size()), &options,
+                      nullptr) == NATS_OK;
   }
   bool publish(const MadeChain& chain, std::string_view bytes) {
     return publish(chain.node, chain.lane, bytes, message_id(chain.node, chain.boot, chain.lane, chain.seq));
@@ -77,7 +77,8 @@ class MadeAgent {
       if (meanwhile) meanwhile();
       natsMsg* message = nullptr;
       if (natsSubscription_NextMsg(&message, acks_, 200) != NATS_OK) continue;
-      const auto ack = open_ack({natsMsg_GetData(message), static_cast<size_t>(natsMsg_GetDataLength(message))}, collector);
+      const auto ack =
+          open_ack({natsMsg_GetData(message), static_cast<size_t>(natsMsg_GetDataLength(message))}, collector);
       natsMsg_Destroy(message);
       if (ack && fits(*ack)) return true;
     }

@@ -148,7 +148,8 @@ TEST_F(CollectorRig, GoesOnWhenTheServerIsKilledAndComesBackEmpty) {
   std::filesystem::remove_all(nats->folder() + "/store");
   ASSERT_TRUE(nats->resume());
   send(chain, chain.batch());
-  EXPECT_TRUE(agent->acked(key, [](const AckBody& ack) { return ack.seq == 2; }, std::chrono::seconds(40)));
+  EXPECT_TRUE(agent->acked(
+      key, [](const AckBody& ack) { return ack.seq == 2; }, std::chrono::seconds(40)));
 }
 
 TEST_F(CollectorRig, RefusesWrongTokensAndParameters) {

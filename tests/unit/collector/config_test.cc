@@ -65,8 +65,9 @@ TEST(Keys, AreReadAndWrittenBack) {
 TEST(Keys, NameTheLineOfWhatIsWrong) {
   const std::string hex = PrivateKey::generate().public_key().to_hex();
   EXPECT_TRUE(parse_keys("a = \"12\"\n", "k").error().message.starts_with("k:1:1: a: a public key:"));
-  EXPECT_TRUE(parse_keys("a = \"" + hex + "\"\nb = \"" + hex + "\"\n", "k").error().message.starts_with(
-      "k:2:1: b: the same key as a"));
+  EXPECT_TRUE(parse_keys("a = \"" + hex + "\"\nb = \"" + hex + "\"\n", "k")
+                  .error()
+                  .message.starts_with("k:2:1: b: the same key as a"));
   EXPECT_TRUE(parse_keys("\"A B\" = \"" + hex + "\"\n", "k").error().message.starts_with("k:1:1: A B: "));
 }
 

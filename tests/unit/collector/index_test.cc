@@ -52,7 +52,8 @@ class Indexes : public test::Folder {
     std::vector<std::string> all;
     auto reader = IndexReader::open(index_path(dir)).value();
     EXPECT_TRUE(reader.alerts({}, INT64_MAX, [&](std::string_view line) { return all.emplace_back(line), true; }).ok());
-    EXPECT_TRUE(reader.verdicts({}, INT64_MAX, [&](std::string_view line) { return all.emplace_back(line), true; }).ok());
+    EXPECT_TRUE(
+        reader.verdicts({}, INT64_MAX, [&](std::string_view line) { return all.emplace_back(line), true; }).ok());
     return all;
   }
   void damage(const std::string& path, size_t offset, size_t size) const {
@@ -199,7 +200,8 @@ TEST_F(Indexes, AnswerWithTheNewestWhenLimited) {
   std::vector<std::string> found;
   AlertQuery query;
   query.limit = 1;
-  ASSERT_TRUE(reader.alerts(query, INT64_MAX, [&](std::string_view line) { return found.emplace_back(line), true; }).ok());
+  ASSERT_TRUE(
+      reader.alerts(query, INT64_MAX, [&](std::string_view line) { return found.emplace_back(line), true; }).ok());
   ASSERT_EQ(found.size(), 1u);
   EXPECT_NE(found[0].find("\"Two\""), std::string::npos);
   query = {};
@@ -207,7 +209,8 @@ TEST_F(Indexes, AnswerWithTheNewestWhenLimited) {
   query.rule = "One";
   query.node = "web-1";
   found.clear();
-  ASSERT_TRUE(reader.alerts(query, INT64_MAX, [&](std::string_view line) { return found.emplace_back(line), true; }).ok());
+  ASSERT_TRUE(
+      reader.alerts(query, INT64_MAX, [&](std::string_view line) { return found.emplace_back(line), true; }).ok());
   EXPECT_EQ(found.size(), 1u);
   found.clear();
   ASSERT_TRUE(reader.alerts(query, 0, [&](std::string_view line) { return found.emplace_back(line), true; }).ok());

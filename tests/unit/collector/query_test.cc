@@ -79,7 +79,8 @@ TEST(Proofs, ProveOneEventAndNothingElse) {
 TEST(Proofs, AreRefutedByAnyChange) {
   test::MadeChain chain;
   const std::string whole = make_proof(chain.batch(7), 3, chain.key.public_key()).value();
-  for (const char* key : {"\"header\":\"", "\"payload_hash\":\"", "\"signature\":\"", "\"event\":\"", "\"path\":[\"", "\"key\":\""}) {
+  for (const char* key :
+       {"\"header\":\"", "\"payload_hash\":\"", "\"signature\":\"", "\"event\":\"", "\"path\":[\"", "\"key\":\""}) {
     std::string text = whole;
     char& digit = text[text.find(key) + std::string_view(key).size() + 11];
     digit = digit == '0' ? '1' : '0';

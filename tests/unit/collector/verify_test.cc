@@ -64,7 +64,8 @@ TEST_F(Verification, ProvesAWholeChainOverBootsAndDrops) {
   chain.reboot(2);
   batches.push_back(chain.batch());
   const VerifyReport found = report();
-  EXPECT_EQ(found.outcome(), VerifyReport::Outcome::proven) << (found.problems.empty() ? "" : found.problems[0].sentence);
+  EXPECT_EQ(found.outcome(), VerifyReport::Outcome::proven)
+      << (found.problems.empty() ? "" : found.problems[0].sentence);
   EXPECT_EQ(found.batches, 11u);
   EXPECT_EQ(found.events, 27u);
   const auto& lane = found.chains.at({"web-1", Lane::telemetry});
@@ -80,7 +81,8 @@ TEST_F(Verification, NamesABatchWithAnyOneBitFlipped) {
     batches[2][bit / 8] = static_cast<char>(batches[2][bit / 8] ^ (1 << (bit % 8)));
     const VerifyReport found = report();
     ASSERT_EQ(found.outcome(), VerifyReport::Outcome::refuted) << bit;
-    // Bits of node, boot, lane or seq change what the header claims; the hole that is left names the batch all the same.
+    // Bits of node, boot, lane or seq change what the header claims; the hole that is left names the batch all the
+    // same.
     bool named = false;
     for (const Problem& problem : found.problems)
       named = named || (problem.node == "web-1" && problem.lane == Lane::telemetry && problem.seq == 3);
