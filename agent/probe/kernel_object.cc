@@ -31,7 +31,7 @@ namespace {
 // What each generation has for itself; all other maps are shared.
 constexpr std::string_view own_maps[] = {"prefixes", "names", "on_enter", "on_exit", "own_objects"};
 // Without these there is nothing to watch processes with.
-constexpr std::string_view essential[] = {"sys_exit", "on_fork", "on_exec", "on_exit"};
+constexpr std::string_view essential[] = {"sys_exit", "on_fork", "on_exec", "on_exit_process"};
 
 // libbpf's own words, kept while one load is under way: libbpf's print function has no argument to carry them in.
 thread_local std::string* libbpf_words = nullptr;
