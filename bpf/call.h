@@ -55,6 +55,16 @@ static __always_inline __u32 find_call(struct task_struct *task, __u64 *number, 
 	return exit ? calls.exit64[*number] : calls.enter64[*number];
 }
 
+static __always_inline void read_arguments(struct pt_regs *regs, struct call *c)
+{
+	c->arg[0] = regs->di;
+	c->arg[1] = regs->si;
+	c->arg[2] = regs->dx;
+	c->arg[3] = regs->r10;
+	c->arg[4] = regs->r8;
+	c->arg[5] = regs->r9;
+}
+
 /* Fills `c` for a handler; false when the call is none of ours (cannot be, after the dispatcher). */
 static __always_inline bool read_call(struct pt_regs *regs, bool exit, struct call *c)
 {
@@ -72,12 +82,7 @@ static __always_inline bool read_call(struct pt_regs *regs, bool exit, struct ca
 		c->arg[4] = (__u32)regs->di;
 		c->arg[5] = (__u32)regs->bp;
 	} else {
-		c->arg[0] = regs->di;
-		c->arg[1] = regs->si;
-		c->arg[2] = regs->dx;
-		c->arg[3] = regs->r10;
-		c->arg[4] = regs->r8;
-		c->arg[5] = regs->r9;
+		read_arguments(regs, c);
 	}
 	return c->id != SHRIKE_CALL_none;
 }

@@ -3,7 +3,7 @@
  * The two programs that run at every system call of the host, and the constants of all objects.
  * A call that nothing needs costs one table look-up; any other jumps into its handler (shrike_calls.h).
  */
-#include "call.h"
+#include "open.h"
 
 char dual_license[] SEC("license") = "Dual BSD/GPL";
 
@@ -17,12 +17,14 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long id)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 number = (__u32)id;
-	__u16 flags;
+	__u16 flags = 0;
 	__u32 call = find_call(task, &number, false, &flags);
 
 	if (!call || !reporting())
 		return 0;
 	count_run(SHRIKE_ON_SYS_ENTER);
+	if (kind_wanted(SHRIKE_OPEN) && call == SHRIKE_CALL_openat && !flags)
+		return keep_one(call, regs->si);
 	bpf_tail_call(ctx, &on_enter, call);
 	return 0;
 }
@@ -32,12 +34,18 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 number = (__u32)regs->orig_ax;
-	__u16 flags;
+	__u16 flags = 0;
 	__u32 call = find_call(task, &number, true, &flags);
 
 	if (!call || !reporting())
 		return 0;
 	count_run(SHRIKE_ON_SYS_EXIT);
+	if (kind_wanted(SHRIKE_OPEN) && call == SHRIKE_CALL_openat && !flags) {
+		struct call c = {.id = call, .number = (__s32)number};
+
+		read_arguments(regs, &c);
+		return handle_open(&c, ret);
+	}
 	bpf_tail_call(ctx, &on_exit, call);
 	return 0;
 }

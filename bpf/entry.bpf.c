@@ -6,18 +6,12 @@ SEC("tp_btf/sys_enter")
 int BPF_PROG(keep_path, struct pt_regs *regs, long id)
 {
 	struct path_argument first, second;
-	struct entry *e;
 	struct call c;
 
-	if (!read_call(regs, false, &c) || own())
+	if (!read_call(regs, false, &c))
 		return 0;
 	path_arguments(&c, &first, &second);
-	e = bpf_task_storage_get(&entries, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!e)
-		return 0;
-	e->call = c.id;
-	keep(e, 0, first.user);
-	return 0;
+	return keep_one(c.id, first.user);
 }
 
 SEC("tp_btf/sys_enter")

@@ -83,6 +83,21 @@ static __always_inline void keep(struct entry *e, int which, __u64 user)
 	}
 }
 
+/* All that is done at the entry of a call with one path. */
+static __always_inline int keep_one(__u32 call, __u64 user)
+{
+	struct entry *e;
+
+	if (own())
+		return 0;
+	e = bpf_task_storage_get(&entries, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (e) {
+		e->call = call;
+		keep(e, 0, user);
+	}
+	return 0;
+}
+
 /* The kept arguments of the call that ends now, once; NULL when there are none. */
 static __always_inline struct entry *kept(struct task_struct *task, const struct call *c)
 {

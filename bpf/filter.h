@@ -172,13 +172,13 @@ __weak __noinline __u32 scan_given(__u32 which, struct given *g)
 	return s.access;
 }
 
-/* Is a path as given the same as the real one from `at` on? Both have `length` bytes, and zeros behind. */
+/* Is a path as given, of `length` bytes, the same as the real one from `at` on? Zeros stand behind both. */
 __weak __noinline int same_text(__u32 at, __u32 length)
 {
 	__u32 key = CONTEXT_TASK;
 	struct work *w = bpf_map_lookup_elem(&works, &key);
 
-	if (!w || at > PATH_END)
+	if (!w || at > PATH_END || PATH_END - at != length)
 		return 0;
 	for (__u32 i = 0; i < SCAN_MAX; i += 8) {
 		if (i >= length)

@@ -215,7 +215,10 @@ static __always_inline struct file *file_of(struct task_struct *task, __s32 fd)
 	table = files->fdt;
 	if ((__u32)fd >= table->max_fds)
 		return NULL;
-	bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd);
+	if (can_cast()) /* struct timespec64: a number that can be loaded from anywhere, see copy_name */
+		file = (void *)CAST(struct timespec64, (__u64)table->fd + 8 * (__u64)(__u32)fd)->tv_sec;
+	else
+		bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd);
 	return file ? CAST(struct file, file) : NULL;
 }
 
