@@ -147,7 +147,7 @@ class LaneSpool {
   uint64_t damaged_ = 0;
   Losses losses_;
   Losses last_losses_;
-  BootId losses_boot_{};  // whose last_losses_ are
+  BootId losses_boot_{};   // whose last_losses_ are
   std::vector<Fd> ended_;  // written to since the last sync, closed by it
   bool dirty_ = false;
   bool folder_dirty_ = false;

@@ -23,17 +23,17 @@ std::optional<Lane> lane_named(std::string_view name);
 /// What the verifier says of a batch.
 enum class Verdict : uint8_t {
   accepted = 1,
-  duplicate = 2,  ///< known, same hash
-  gap = 3,        ///< seq is ahead of what was expected
-  forged = 4,     ///< signature, Merkle root or node id wrong, or signed by a key that is not this node's
-  forked = 5,     ///< same seq with another hash, or previous is not our last: two agents with one key, or rewritten
+  duplicate = 2,    ///< known, same hash
+  gap = 3,          ///< seq is ahead of what was expected
+  forged = 4,       ///< signature, Merkle root or node id wrong, or signed by a key that is not this node's
+  forked = 5,       ///< same seq with another hash, or previous is not our last: two agents with one key, or rewritten
   rolled_back = 6,  ///< a boot's chain restarted, or an older boot went on after a newer one began
-  malformed = 7,  ///< not a batch at all
+  malformed = 7,    ///< not a batch at all
 };
 std::string_view verdict_name(Verdict verdict);
 
-inline constexpr size_t batch_max_bytes = 1u << 20;     ///< as sent; NATS takes no more
-inline constexpr size_t payload_max_bytes = 8u << 20;   ///< uncompressed
+inline constexpr size_t batch_max_bytes = 1u << 20;    ///< as sent; NATS takes no more
+inline constexpr size_t payload_max_bytes = 8u << 20;  ///< uncompressed
 inline constexpr uint32_t batch_max_events = 65536;
 
 using BootId = std::array<uint8_t, 16>;
@@ -134,7 +134,8 @@ Result<OpenPayload> open_payload(const OpenBatch& batch);
 Digest merkle_leaf(std::string_view event);
 Digest merkle_root(const std::vector<Digest>& leaves);
 std::vector<Digest> merkle_proof(const std::vector<Digest>& leaves, size_t index);
-bool merkle_verify(const Digest& leaf, size_t index, size_t count, const std::vector<Digest>& proof, const Digest& root);
+bool merkle_verify(const Digest& leaf, size_t index, size_t count, const std::vector<Digest>& proof,
+                   const Digest& root);
 
 /// One acknowledgement, signed by the collector.
 struct AckBody {

@@ -12,7 +12,7 @@ namespace shrike {
 /// The last accepted batch of one (node, lane).
 struct ChainHead {
   BootId boot{};
-  uint64_t seq = 0;        ///< 0: nothing accepted yet
+  uint64_t seq = 0;  ///< 0: nothing accepted yet
   Digest hash{};
   bool hash_known = true;  ///< false after a drop statement that does not know its last hash
 };

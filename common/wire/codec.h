@@ -13,7 +13,6 @@ void encode_event(const Event& event, std::string& out);
 /// Replaces `out` by an EventMessage that carries `alert`.
 void encode_alert(const Alert& alert, std::string& out);
 
-
 /// The alert an EventMessage carries. Errors: not an EventMessage; carries none; a value out of range, named.
 Result<Alert> decode_alert(std::string_view message);
 /// An EventMessage as one JSON object, for `shrike query` and for reading by people.

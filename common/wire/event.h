@@ -14,13 +14,53 @@ namespace shrike {
 /// Values are part of the wire and equal those of bpf/shrike_event.h (checked in agent/probe).
 enum class EventKind : uint16_t {
   none = 0,
-  fork = 1, exec = 2, exec_failed = 3, exit = 4, task = 5,
-  open = 16, rename = 17, unlink = 18, link = 19, symlink = 20, mkdir = 21, rmdir = 22, chmod = 23, chown = 24,
-  truncate = 25, setxattr = 26, mount = 27, umount = 28, pivot_root = 29, chroot = 30,
-  socket = 48, bind = 49, listen = 50, accept = 51, connect = 52, sendto = 53, dup = 54, tcp_state = 55,
-  setid = 80, capset = 81, setns = 82, unshare = 83, ptrace = 84, vm_access = 85, bpf = 86, perf_event = 87,
-  module_load = 88, module_unload = 89, kexec = 90, memfd = 91, map_wx = 92, userfaultfd = 93, prctl = 94,
-  keyctl = 95, signal = 96, uring_setup = 97, uring_op = 98,
+  fork = 1,
+  exec = 2,
+  exec_failed = 3,
+  exit = 4,
+  task = 5,
+  open = 16,
+  rename = 17,
+  unlink = 18,
+  link = 19,
+  symlink = 20,
+  mkdir = 21,
+  rmdir = 22,
+  chmod = 23,
+  chown = 24,
+  truncate = 25,
+  setxattr = 26,
+  mount = 27,
+  umount = 28,
+  pivot_root = 29,
+  chroot = 30,
+  socket = 48,
+  bind = 49,
+  listen = 50,
+  accept = 51,
+  connect = 52,
+  sendto = 53,
+  dup = 54,
+  tcp_state = 55,
+  setid = 80,
+  capset = 81,
+  setns = 82,
+  unshare = 83,
+  ptrace = 84,
+  vm_access = 85,
+  bpf = 86,
+  perf_event = 87,
+  module_load = 88,
+  module_unload = 89,
+  kexec = 90,
+  memfd = 91,
+  map_wx = 92,
+  userfaultfd = 93,
+  prctl = 94,
+  keyctl = 95,
+  signal = 96,
+  uring_setup = 97,
+  uring_op = 98,
   toctou = 112,
 };
 inline constexpr size_t event_kind_count = 128;
@@ -32,8 +72,16 @@ std::optional<EventKind> kind_named(std::string_view name);
 
 /// Bits of Event::flags, equal to enum shrike_record_flag.
 enum EventFlag : uint16_t {
-  flag_compat32 = 1 << 0, flag_x32 = 1 << 1, flag_memfd = 1 << 2, flag_upper = 1 << 3, flag_deleted = 1 << 4,
-  flag_kthread = 1 << 5, flag_thread = 1 << 6, flag_core = 1 << 7, flag_uring = 1 << 8, flag_created = 1 << 9,
+  flag_compat32 = 1 << 0,
+  flag_x32 = 1 << 1,
+  flag_memfd = 1 << 2,
+  flag_upper = 1 << 3,
+  flag_deleted = 1 << 4,
+  flag_kthread = 1 << 5,
+  flag_thread = 1 << 6,
+  flag_core = 1 << 7,
+  flag_uring = 1 << 8,
+  flag_created = 1 << 9,
   flag_interp = 1 << 10,
 };
 
@@ -72,21 +120,21 @@ struct Socket {
 
 struct Event {
   EventKind kind = EventKind::none;
-  uint16_t flags = 0;       ///< EventFlag bits
-  int32_t syscall = -1;     ///< number in the caller's ABI (see flags), -1: not a system call
+  uint16_t flags = 0;    ///< EventFlag bits
+  int32_t syscall = -1;  ///< number in the caller's ABI (see flags), -1: not a system call
   uint32_t cpu = 0;
-  uint64_t time_ns = 0;     ///< wall clock, ns since 1970
-  uint64_t boot_ns = 0;     ///< CLOCK_BOOTTIME, kernel time of the event
-  int64_t result = 0;       ///< return value or -errno; exit: wait status
+  uint64_t time_ns = 0;           ///< wall clock, ns since 1970
+  uint64_t boot_ns = 0;           ///< CLOCK_BOOTTIME, kernel time of the event
+  int64_t result = 0;             ///< return value or -errno; exit: wait status
   std::array<uint64_t, 6> arg{};  ///< per kind, see bpf/shrike_event.h
-  Task task;                ///< the acting thread at that moment
+  Task task;                      ///< the acting thread at that moment
 
-  Text path;        ///< as given (exec: filename; memfd, prctl, module: name)
-  Text path2;       ///< second path as given (exec, task: argv, NUL between the arguments)
-  std::string_view full_path;   ///< `path` made absolute and lexically normalised
-  std::string_view full_path2;  ///< the same of `path2`
-  std::string_view real_path;   ///< the object's path from kernel objects; exec, task: the executable's
-  std::string_view cwd;         ///< exec, task
+  Text path;                      ///< as given (exec: filename; memfd, prctl, module: name)
+  Text path2;                     ///< second path as given (exec, task: argv, NUL between the arguments)
+  std::string_view full_path;     ///< `path` made absolute and lexically normalised
+  std::string_view full_path2;    ///< the same of `path2`
+  std::string_view real_path;     ///< the object's path from kernel objects; exec, task: the executable's
+  std::string_view cwd;           ///< exec, task
   std::string_view path_at_exit;  ///< toctou: what `path` had become
   std::string_view socket_path;   ///< AF_UNIX
 

@@ -13,9 +13,18 @@ namespace shrike {
 
 /// What is done to a path; equal to enum shrike_access of bpf/shrike_filter.h.
 enum Access : uint32_t {
-  access_open_read = 1 << 0, access_open_write = 1 << 1, access_open_failed = 1 << 2, access_rename = 1 << 3,
-  access_unlink = 1 << 4, access_link = 1 << 5, access_symlink = 1 << 6, access_mkdir = 1 << 7,
-  access_rmdir = 1 << 8, access_chmod = 1 << 9, access_chown = 1 << 10, access_truncate = 1 << 11,
+  access_open_read = 1 << 0,
+  access_open_write = 1 << 1,
+  access_open_failed = 1 << 2,
+  access_rename = 1 << 3,
+  access_unlink = 1 << 4,
+  access_link = 1 << 5,
+  access_symlink = 1 << 6,
+  access_mkdir = 1 << 7,
+  access_rmdir = 1 << 8,
+  access_chmod = 1 << 9,
+  access_chown = 1 << 10,
+  access_truncate = 1 << 11,
   access_setxattr = 1 << 12,
 };
 inline constexpr uint32_t access_all = (1u << 13) - 1;

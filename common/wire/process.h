@@ -46,24 +46,24 @@ struct Container {
 struct Process {
   uint32_t pid = 0;
   uint32_t ppid = 0;
-  uint64_t start_ns = 0;        ///< CLOCK_BOOTTIME; (pid, start_ns) identifies a process on this boot
-  uint64_t exec_time_ns = 0;    ///< wall clock of the last exec, 0 when none was seen
-  uint64_t exit_time_ns = 0;    ///< wall clock, 0 while it runs
-  Task task;                    ///< as last reported
-  std::string name;             ///< comm, at most 15 characters
-  std::string exe;              ///< path of the executable object, from the kernel
-  std::string filename;         ///< exec's path as given
-  std::string cwd;              ///< at exec
+  uint64_t start_ns = 0;      ///< CLOCK_BOOTTIME; (pid, start_ns) identifies a process on this boot
+  uint64_t exec_time_ns = 0;  ///< wall clock of the last exec, 0 when none was seen
+  uint64_t exit_time_ns = 0;  ///< wall clock, 0 while it runs
+  Task task;                  ///< as last reported
+  std::string name;           ///< comm, at most 15 characters
+  std::string exe;            ///< path of the executable object, from the kernel
+  std::string filename;       ///< exec's path as given
+  std::string cwd;            ///< at exec
   std::vector<std::string> argv;
   bool argv_truncated = false;
-  uint16_t exec_flags = 0;      ///< EventFlag bits of the last exec (memfd, upper layer, ...)
+  uint16_t exec_flags = 0;  ///< EventFlag bits of the last exec (memfd, upper layer, ...)
   uint64_t exe_ctime_ns = 0;
   uint64_t exe_mtime_ns = 0;
   const Container* container = nullptr;  ///< null on the host
   const Process* parent = nullptr;       ///< null for pid 1, kernel threads and where the table has none
   std::string user;                      ///< name of task.uid; empty when it has none
   std::string group;
-  bool has_stdio_socket = false;         ///< a network socket was duplicated onto descriptor 0, 1 or 2
+  bool has_stdio_socket = false;  ///< a network socket was duplicated onto descriptor 0, 1 or 2
 };
 
 }  // namespace shrike
