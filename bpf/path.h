@@ -189,7 +189,8 @@ __weak __noinline int walk_path(__u32 into, struct walk *w)
 	s.stop_mount = w->stop.vfs - bpf_core_field_offset(struct mount, mnt);
 	mount = CAST(struct mount, s.mount);
 	s.root = (__u64)LOAD(mount, mnt.mnt_root);
-	*(__u64 *)(s.text + PATH_END) = 0; /* for same_text */
+	if (into == INTO_REAL) /* for same_text; behind a base stands a path as given */
+		*(__u64 *)(s.text + PATH_END) = 0;
 	bpf_loop(PATH_STEPS, walk_step, &s, 0);
 	if (s.at == PATH_END && s.whole && s.tree)
 		s.text[--s.at] = '/';
@@ -252,7 +253,7 @@ static __always_inline struct place place_of_directory(struct task_struct *task,
 
 static __always_inline __u64 time_ns(__s64 seconds, __s64 ns)
 {
-	return seconds * 1000000000ull + ns;
+	return seconds * 1000000000ull + (ns & 0x7fffffff); /* i_ctime_nsec has a flag in its highest bit since 6.13 */
 }
 
 static __always_inline void record_object(struct shrike_record *r, struct inode *inode)
