@@ -371,10 +371,28 @@ Result<bool> SegmentBatches::next(StoredBatch& batch) {
 Result<VerifyReport> verify_batches(BatchSource& source, const NodeKeys& keys, const VerifyOptions& options) {
   Check check(keys, options);
   StoredBatch stored;
-  while (TRY(source.next(stored))) check.take(stored);
+  uint64_t batches = 0;
+  while (TRY(source.next(stored))) {
+    check.take(stored);
+    if (++batches % 64 == 0 && options.progress) options.progress(batches);
+  }
   check.finish();
   return std::move(check.report);
 }
+
+namespace {
+// Read before the segments: of a collector that runs, these then have at least as much.
+Result<std::vector<Witness>> heads_of_index(const std::string& path) {
+  IndexReader reader = TRY(IndexReader::open(path));
+  const std::vector<NodeState> nodes = TRY(reader.nodes());
+  std::vector<Witness> heads;
+  for (const NodeState& node : nodes)
+    for (const auto& [lane, state] : node.lanes)
+      heads.push_back({node.node, state.head.boot, lane, state.head.seq,
+                       state.head.hash_known ? std::optional<Digest>(state.head.hash) : std::nullopt, "index.sqlite"});
+  return heads;
+}
+}  // namespace
 
 Result<VerifyReport> verify_state(const std::string& state_dir, const NodeKeys& keys, VerifyOptions options) {
   NodeKeys all = keys;
@@ -384,17 +402,12 @@ Result<VerifyReport> verify_state(const std::string& state_dir, const NodeKeys& 
   } else if (pinned.error().code != ENOENT) {
     return pinned.error();
   }
-  if (auto reader = IndexReader::open(state_dir + "/index.sqlite")) {
-    if (auto nodes = reader->nodes()) {
-      for (const NodeState& node : *nodes)
-        for (const auto& [lane, state] : node.lanes)
-          options.witnesses.push_back({node.node, state.head.boot, lane, state.head.seq,
-                                       state.head.hash_known ? std::optional<Digest>(state.head.hash) : std::nullopt,
-                                       "index.sqlite"});
-    }
-  }
+  const auto heads = heads_of_index(state_dir + "/index.sqlite");
+  if (heads) options.witnesses.insert(options.witnesses.end(), heads->begin(), heads->end());
   SegmentBatches source = TRY(SegmentBatches::open(state_dir + "/segments"));
-  return verify_batches(source, all, options);
+  VerifyReport report = TRY(verify_batches(source, all, options));
+  if (!heads) report.notes.push_back("the index cannot tell how far the store once went: " + heads.error().message);
+  return report;
 }
 
 }  // namespace shrike::collector

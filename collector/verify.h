@@ -3,6 +3,7 @@
 // collector's segments and on what `GET /v1/batches` sends.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -78,7 +79,8 @@ struct VerifyOptions {
   std::string node;        ///< only this one; empty: all
   bool from_start = true;  ///< false: a chain may begin anywhere (--since)
   std::vector<Witness> witnesses;
-  size_t max_problems = 100;  ///< kept in the report; all are counted
+  size_t max_problems = 100;                       ///< kept in the report; all are counted
+  std::function<void(uint64_t batches)> progress;  ///< told every 64 batches; may be empty
 };
 
 struct VerifyReport {
@@ -100,6 +102,7 @@ struct VerifyReport {
   uint64_t problem_count = 0;
   std::vector<Problem> problems;           ///< the first is the first bad batch
   std::vector<std::string> unknown_nodes;  ///< no key is known: nothing can be told of them
+  std::vector<std::string> notes;          ///< sentences on what could not be looked at
 
   enum class Outcome : uint8_t { proven, refuted, unknown };
   /// refuted: any problem. unknown: else, when a node's key is not known or there was no batch at all.

@@ -22,7 +22,8 @@ namespace shrike::ctl {
 namespace {
 
 /// Between fork and exec only calls that are safe after fork in a process with threads.
-[[noreturn]] void become(char* const* arguments, char* const* environment, int log, int null, pid_t parent, int report) {
+[[noreturn]] void become(char* const* arguments, char* const* environment, int log, int null, pid_t parent,
+                         int report) {
   setpgid(0, 0);
   // The signal is sent when our thread ends; a parent that went before this call is noticed by the next.
   prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -139,7 +140,8 @@ std::chrono::microseconds Child::cpu_so_far() const {
   const size_t name_end = stat->rfind(')');
   unsigned long user = 0, system = 0;
   if (name_end == std::string::npos ||
-      std::sscanf(stat->c_str() + name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2) {
+      std::sscanf(stat->c_str() + name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+                  &system) != 2) {
     return {};
   }
   return std::chrono::microseconds((user + system) * 1'000'000 / static_cast<unsigned long>(sysconf(_SC_CLK_TCK)));

@@ -47,7 +47,8 @@ class Child {
   [[nodiscard]] int pidfd() const { return pidfd_.get(); }
   /// The end, once it has come; waits for it at most `wait`.
   std::optional<ChildEnd> ended(std::chrono::milliseconds wait = std::chrono::milliseconds(0));
-  /// SIGTERM, and after `patience` SIGKILL; waits for the end. `cut_short`, when it becomes readable, ends the patience.
+  /// SIGTERM, and after `patience` SIGKILL; waits for the end. `cut_short`, when it becomes readable, ends the
+  /// patience.
   ChildEnd stop(std::chrono::milliseconds patience, int cut_short = -1);
   /// CPU time so far, as /proc says; zero when it has ended.
   [[nodiscard]] std::chrono::microseconds cpu_so_far() const;

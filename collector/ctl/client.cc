@@ -96,10 +96,12 @@ Result<void> Client::stream(const std::string& path, const Parameters& parameter
   const std::string where = endpoint_.address();
   if (status == 401 || status == 403) {
     return Error{"the collector at " + where + " does not accept the token in " + endpoint_.token_file +
-                     ": is it another collector's?", EACCES};
+                     ": is it another collector's?",
+                 EACCES};
   }
   if (status != 0 && status != 200) {
-    return Error{"the collector at " + where + " answers " + std::to_string(status) + ": " + sentence(refusal), status >= 500 ? EAGAIN : 0};
+    return Error{"the collector at " + where + " answers " + std::to_string(status) + ": " + sentence(refusal),
+                 status >= 500 ? EAGAIN : 0};
   }
   if (result) return {};
   if (status == 200) return Error{"the connection to the collector at " + where + " broke", ECONNRESET};
@@ -107,7 +109,8 @@ Result<void> Client::stream(const std::string& path, const Parameters& parameter
     case httplib::Error::Connection:
     case httplib::Error::ConnectionTimeout:
       return Error{"no collector answers at " + where + ": is shrike-collector running? See systemctl status " +
-                       "shrike-collector; another address: --api or SHRIKE_API", ECONNREFUSED};
+                       "shrike-collector; another address: --api or SHRIKE_API",
+                   ECONNREFUSED};
     case httplib::Error::Read:
       return Error{"what listens at " + where + " does not answer as a collector, or not in time", ETIMEDOUT};
     default:

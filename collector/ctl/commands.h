@@ -3,6 +3,7 @@
 
 #include "collector/ctl/options.h"
 #include "collector/ctl/settings.h"
+#include "collector/verify.h"
 
 namespace shrike::ctl {
 
@@ -13,6 +14,9 @@ int run_status(const StatusOptions& options, const Endpoint& endpoint, Output& o
 int run_verify(const VerifyOptions& options, const ApiOptions& api, Output& out);
 int run_rules_check(const RulesCheckOptions& options, Output& out);
 int run_demo(const DemoOptions& options, Output& out);
+
+/// Options of a verification that says on `progress` how far it is.
+collector::VerifyOptions shown_on(Progress& progress);
 
 /// "shrike: " and the sentence, on standard error.
 void complain(const std::string& sentence);

@@ -14,6 +14,7 @@
 #include "collector/ctl/times.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
+#include "common/wire/subjects.h"
 #include "scoring/rules/engine.h"
 
 namespace shrike::ctl {
@@ -145,8 +146,8 @@ Result<void> Demo::start_collector() {
   unlink(address_file.c_str());
   TRY_VOID(write_file_atomic(conf, collector_toml(setup_), 0600));
   NotifySocket notify = TRY(NotifySocket::open());
-  collector_.emplace(TRY(Child::start({"shrike-collector", {program, "--config", conf}, {notify.environment()},
-                                       state_.path("collector.log")})));
+  collector_.emplace(TRY(Child::start(
+      {"shrike-collector", {program, "--config", conf}, {notify.environment()}, state_.path("collector.log")})));
   say("shrike-collector is process " + std::to_string(collector_->pid()) + ", logs to " + collector_->log_file());
   TRY_VOID(wait_ready(*collector_, notify.fd(), [&] { return notify.ready(); }));
   std::string address = TRY(read_file(address_file, 4096));
@@ -163,8 +164,8 @@ Result<void> Demo::start_agent() {
   const std::string conf = state_.path("agent.toml");
   TRY_VOID(write_file_atomic(conf, agent_toml(setup_), 0600));
   NotifySocket notify = TRY(NotifySocket::open());
-  agent_.emplace(TRY(Child::start({"shrike-agent", {program, "--config", conf}, {notify.environment()},
-                                   state_.path("agent.log")})));
+  agent_.emplace(TRY(
+      Child::start({"shrike-agent", {program, "--config", conf}, {notify.environment()}, state_.path("agent.log")})));
   say("shrike-agent is process " + std::to_string(agent_->pid()) + ", logs to " + agent_->log_file());
   return wait_ready(*agent_, notify.fd(), [&] { return notify.ready(); });
 }
@@ -173,14 +174,18 @@ Result<void> Demo::start() {
   char host[256] = {};
   gethostname(host, sizeof host - 1);
   setup_.dir = state_.dir();
-  setup_.node = node_id_of(host);
+  // A kept directory keeps its node's name, whatever the host is called today: key and chain belong to it.
+  const auto known = read_file(state_.path("node"), 256);
+  setup_.node = known.ok() && check_node_id(*known).ok() ? *known : node_id_of(host);
+  TRY_VOID(write_file_atomic(state_.path("node"), setup_.node, 0600));
   setup_.metrics = options_.metrics;
   for (const std::string& file : options_.rules.empty() ? default_rules() : options_.rules) {
     setup_.rules.push_back(std::filesystem::absolute(file).lexically_normal().string());
   }
   TRY_VOID(check_rules(setup_.rules));
   if (state_.kept() && std::filesystem::exists(state_.path("collector/segments"))) {
-    const auto before = collector::verify_state(state_.path("collector"), {}, {});
+    Progress progress;
+    const auto before = collector::verify_state(state_.path("collector"), {}, shown_on(progress));
     if (before.ok()) {
       DemoSummary counted;
       add_evidence(counted, *before, 0, 0, {});
@@ -254,7 +259,8 @@ Result<DemoSummary> Demo::stop() {
   const ChildEnd collector = collector_->stop(others_patience, signals_);
   nats_->stop(others_patience, signals_);
   if (state_.kept()) summary.state = state_.dir();
-  const auto report = collector::verify_state(state_.path("collector"), {}, {});
+  Progress progress;
+  const auto report = collector::verify_state(state_.path("collector"), {}, shown_on(progress));
   if (!report.ok()) return report.error().in("cannot verify what was kept");
   add_evidence(summary, *report, events_before_, batches_before_, losses_before_);
   if (agent.signal != 0 || agent.exit_code != 0) complain(died(*agent_, agent).message);

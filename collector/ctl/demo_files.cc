@@ -52,7 +52,8 @@ NatsUser agent_user(std::string_view node, std::string nkey) {
 
 NatsUser collector_user(std::string nkey) {
   // Spelt out: nats-server 2.9 lets whoever may publish all of $JS.> purge streams that are not his.
-  NatsUser user{std::move(nkey), {"shrike.v1.ack.*", "shrike.v1.cmd.*", "shrike.v1.live.>", "$JS.API.INFO"}, {"_INBOX.>"}};
+  NatsUser user{
+      std::move(nkey), {"shrike.v1.ack.*", "shrike.v1.cmd.*", "shrike.v1.live.>", "$JS.API.INFO"}, {"_INBOX.>"}};
   for (const std::string stream : {"SHRIKE_ALERTS", "SHRIKE_TELEMETRY"}) {
     for (const char* verb : {"CREATE", "UPDATE", "INFO"}) {
       user.publish.push_back(std::string("$JS.API.STREAM.") + verb + "." + stream);
@@ -71,12 +72,16 @@ std::string nats_conf(const std::string& dir, const std::vector<NatsUser>& users
       "# Made by `shrike demo`; written anew each time it starts.\n"
       "host: \"127.0.0.1\"\n"
       "port: -1\n"
-      "ports_file_dir: " + in_quotes(dir) + "\n"
+      "ports_file_dir: " +
+      in_quotes(dir) +
+      "\n"
       "server_name: \"shrike-demo\"\n"
       // A batch of 1 MiB and its message id must fit.
       "max_payload: 2MB\n"
       "jetstream {\n"
-      "  store_dir: " + in_quotes(dir) + "\n"
+      "  store_dir: " +
+      in_quotes(dir) +
+      "\n"
       "  max_memory_store: 64MB\n"
       "  max_file_store: 4GB\n"
       "}\n"
@@ -99,10 +104,16 @@ std::string nats_url_of(std::string_view ports_file) {
 
 std::string collector_toml(const DemoSetup& setup) {
   return "# Made by `shrike demo`; written anew each time it starts.\n"
-         "state_dir = " + in_quotes(setup.dir + "/collector") + "\n"
+         "state_dir = " +
+         in_quotes(setup.dir + "/collector") +
+         "\n"
          "[nats]\n"
-         "url = " + in_quotes(setup.nats_url) + "\n"
-         "nkey_seed_file = " + in_quotes(setup.dir + "/collector/nkey.seed") + "\n"
+         "url = " +
+         in_quotes(setup.nats_url) +
+         "\n"
+         "nkey_seed_file = " +
+         in_quotes(setup.dir + "/collector/nkey.seed") +
+         "\n"
          "[nodes]\n"
          "trust_first = true\n"
          "[api]\n"
@@ -112,14 +123,24 @@ std::string collector_toml(const DemoSetup& setup) {
 }
 
 std::string agent_toml(const DemoSetup& setup) {
-  std::string out = "# Made by `shrike demo`; written anew each time it starts.\n"
-                    "node = " + in_quotes(setup.node) + "\n"
-                    "state_dir = " + in_quotes(setup.dir + "/agent") + "\n"
-                    "[nats]\n"
-                    "url = " + in_quotes(setup.nats_url) + "\n"
-                    "nkey_seed_file = " + in_quotes(setup.dir + "/agent/nkey.seed") + "\n"
-                    "[collector]\n"
-                    "public_key_file = " + in_quotes(setup.dir + "/collector/key.pub") + "\n";
+  std::string out =
+      "# Made by `shrike demo`; written anew each time it starts.\n"
+      "node = " +
+      in_quotes(setup.node) +
+      "\n"
+      "state_dir = " +
+      in_quotes(setup.dir + "/agent") +
+      "\n"
+      "[nats]\n"
+      "url = " +
+      in_quotes(setup.nats_url) +
+      "\n"
+      "nkey_seed_file = " +
+      in_quotes(setup.dir + "/agent/nkey.seed") +
+      "\n"
+      "[collector]\n"
+      "public_key_file = " +
+      in_quotes(setup.dir + "/collector/key.pub") + "\n";
   if (!setup.rules.empty()) out += "[rules]\nfiles = " + list(setup.rules) + "\n";
   if (!setup.metrics.empty()) out += "[metrics]\nlisten = " + in_quotes(setup.metrics) + "\n";
   return out;

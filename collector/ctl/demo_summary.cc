@@ -62,9 +62,15 @@ void add_evidence(DemoSummary& summary, const collector::VerifyReport& after, ui
     if (count > was) summary.lost[key] = count - was;
   }
   switch (after.outcome()) {
-    case collector::VerifyReport::Outcome::proven: summary.outcome = "proven"; break;
-    case collector::VerifyReport::Outcome::refuted: summary.outcome = "refuted"; break;
-    case collector::VerifyReport::Outcome::unknown: summary.outcome = "could not tell"; break;
+    case collector::VerifyReport::Outcome::proven:
+      summary.outcome = "proven";
+      break;
+    case collector::VerifyReport::Outcome::refuted:
+      summary.outcome = "refuted";
+      break;
+    case collector::VerifyReport::Outcome::unknown:
+      summary.outcome = "could not tell";
+      break;
   }
   if (!after.problems.empty()) summary.first_problem = after.problems.front().sentence;
 }

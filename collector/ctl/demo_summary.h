@@ -14,16 +14,16 @@ namespace shrike::ctl {
 struct DemoSummary {
   std::string node;
   std::chrono::nanoseconds ran{0};
-  uint64_t events = 0;   ///< signed by the agent and verified by the collector, in this run
+  uint64_t events = 0;  ///< signed by the agent and verified by the collector, in this run
   uint64_t batches = 0;
-  Losses lost;           ///< in this run, by cause and class
-  std::map<std::string, uint64_t> alerts;  ///< by severity
+  Losses lost;                                   ///< in this run, by cause and class
+  std::map<std::string, uint64_t> alerts;        ///< by severity
   std::chrono::microseconds agent_start_cpu{0};  ///< until it was ready: loading and checking its eBPF programs
   std::chrono::microseconds agent_cpu{0};        ///< after that
-  uint64_t agent_resident_bytes = 0;  ///< the most it had
-  std::string outcome;                ///< proven, refuted, could not tell
-  std::string first_problem;          ///< the first finding's sentence
-  std::string state;                  ///< the directory that is kept; empty: nothing is
+  uint64_t agent_resident_bytes = 0;             ///< the most it had
+  std::string outcome;                           ///< proven, refuted, could not tell
+  std::string first_problem;                     ///< the first finding's sentence
+  std::string state;                             ///< the directory that is kept; empty: nothing is
 };
 
 /// Counts `after` less `before` into events, batches and losses, and takes the outcome from `after`.

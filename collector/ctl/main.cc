@@ -27,7 +27,7 @@ struct Run {
   int operator()(const DemoOptions& o) const { return run_demo(o, out); }
   int operator()(const RulesCheckOptions& o) const { return run_rules_check(o, out); }
   template <class T>
-    requires needs_endpoint<T>
+  requires needs_endpoint<T>
   int operator()(const T& o) const {
     const auto endpoint = find_endpoint(api);
     if (endpoint.ok()) return with(o, *endpoint);

@@ -67,10 +67,13 @@ void add_tail(CLI::App& root, TailOptions& o) {
          "text or json")
       ->type_name("FORMAT")
       ->check(check_format);
-  app->add_flag_callback("--json", [&o] { o.format = Format::json; }, "The same as --format json");
+  app->add_flag_callback(
+      "--json", [&o] { o.format = Format::json; }, "The same as --format json");
   app->add_flag("--verdicts", o.verdicts, "Print the verifier's verdict on each batch instead of alerts");
-  app->add_flag_callback("--follow", [&o] { o.follow = true; }, "Go on with what comes; the default");
-  app->add_flag_callback("--no-follow", [&o] { o.follow = false; }, "End after what is stored");
+  app->add_flag_callback(
+      "--follow", [&o] { o.follow = true; }, "Go on with what comes; the default");
+  app->add_flag_callback(
+      "--no-follow", [&o] { o.follow = false; }, "End after what is stored");
 }
 
 void add_query(CLI::App& root, QueryOptions& o) {
@@ -80,20 +83,22 @@ void add_query(CLI::App& root, QueryOptions& o) {
   add_node(*app, o.node);
   app->add_option("--lane", o.lane, "Events of this lane: alerts or telemetry")->type_name("LANE")->check(check_lane);
   add_time_range(*app, o.since, &o.until);
-  app->add_option("--kind", o.kind, "Events of this kind: exec, open, connect, ...")->type_name("KIND")->check(check_kind);
+  app->add_option("--kind", o.kind, "Events of this kind: exec, open, connect, ...")
+      ->type_name("KIND")
+      ->check(check_kind);
   app->add_option("--pid", o.pid, "Events of this process")->type_name("PID");
-  app->add_option("--severity", o.severity, "Alerts of this severity and above")->type_name("SEVERITY")->check(check_severity);
+  app->add_option("--severity", o.severity, "Alerts of this severity and above")
+      ->type_name("SEVERITY")
+      ->check(check_severity);
   app->add_option("--rule", o.rule, "Alerts of this rule")->type_name("RULE");
   app->add_option("--limit", o.limit, "Only the newest so many, 0 for all")
       ->type_name("N")
       ->check(CLI::Range(0, 100'000))
       ->capture_default_str();
   app->add_flag("--json", o.json, "One JSON object a line");
-  CLI::Option* proof =
-      app->add_flag("--proof", o.proof, "Export one event with its proof, for `shrike verify --file`");
+  CLI::Option* proof = app->add_flag("--proof", o.proof, "Export one event with its proof, for `shrike verify --file`");
   CLI::Option* seq = app->add_option("--seq", o.seq, "Proof: the batch, as in an alert's evidence")->type_name("SEQ");
-  CLI::Option* index =
-      app->add_option("--index", o.index, "Proof: the event in the batch, from 0")->type_name("INDEX");
+  CLI::Option* index = app->add_option("--index", o.index, "Proof: the event in the batch, from 0")->type_name("INDEX");
   CLI::Option* boot =
       app->add_option("--boot", o.boot, "Proof: the node's boot id, when not the newest")->type_name("HEX");
   for (CLI::Option* option : {seq, index, boot}) option->needs(proof);
@@ -109,12 +114,16 @@ void add_verify(CLI::App& root, VerifyOptions& o) {
       "verify", "Prove or refute evidence: the collector's, a state directory's or an exported proof's");
   add_node(*app, o.node);
   add_time_range(*app, o.since, nullptr);
-  CLI::Option* state = app->add_option("--state", o.state, "A kept state directory, with nothing running")->type_name("DIR");
+  CLI::Option* state =
+      app->add_option("--state", o.state, "A kept state directory, with nothing running")->type_name("DIR");
   app->add_option("--file", o.file, "A proof made by `shrike query --proof`")->type_name("FILE")->excludes(state);
   app->add_option("--keys", o.keys, "The nodes' keys from this file (node = \"hex key\") instead of the collector's")
       ->type_name("FILE");
   app->add_flag("--json", o.json, "Print the result as one JSON object");
   app->callback([&o] {
+    if (!o.state.empty() && !o.since.empty()) {
+      throw CLI::ValidationError("--state", "excludes --since: a directory is checked as a whole");
+    }
     if (!o.file.empty() && (!o.node.empty() || !o.since.empty())) {
       throw CLI::ValidationError("--file", "excludes --node and --since: a proof is about one event");
     }
@@ -129,7 +138,8 @@ void add_demo(CLI::App& root, DemoOptions& o) {
       ->type_name("DURATION")
       ->check([](const std::string& text) {
         const auto duration = parse_duration(text);
-        return duration.ok() && duration->count() == 0 ? std::string("must be longer than nothing") : complaint(duration);
+        return duration.ok() && duration->count() == 0 ? std::string("must be longer than nothing")
+                                                       : complaint(duration);
       });
   app->add_flag("--json", o.json, "Alerts as JSON lines; the summary as JSON on standard error");
   app->add_option("--state", o.state, "Keep keys, evidence and logs in this directory")->type_name("DIR");
@@ -171,7 +181,8 @@ std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments)
   app.add_option("--token-file", result.api.token_file, "File with the API's token")
       ->type_name("FILE")
       ->envname("SHRIKE_TOKEN_FILE");
-  app.add_option("--config", result.api.config, "Configuration file (default /etc/shrike/shrike.toml)")->type_name("FILE");
+  app.add_option("--config", result.api.config, "Configuration file (default /etc/shrike/shrike.toml)")
+      ->type_name("FILE");
   app.add_option_function<std::string>(
          "--color",
          [&result](const std::string& text) {
@@ -180,12 +191,14 @@ std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments)
          "auto, always or never")
       ->type_name("WHEN")
       ->check(CLI::IsMember({"auto", "always", "never"}));
-  app.footer("Exit codes: 0 done (verify: proven), 1 failed (verify: refuted), 2 wrong use (verify: could not tell).\n"
-             "See shrike(1).");
+  app.footer(
+      "Exit codes: 0 done (verify: proven), 1 failed (verify: refuted), 2 wrong use (verify: could not tell).\n"
+      "See shrike(1).");
 
   add_tail(app, tail);
   add_query(app, query);
-  app.add_subcommand("nodes", "List the nodes, their state and what they lost")->add_flag("--json", nodes.json, "One JSON array");
+  app.add_subcommand("nodes", "List the nodes, their state and what they lost")
+      ->add_flag("--json", nodes.json, "One JSON array");
   add_verify(app, verify);
   app.add_subcommand("status", "Say how the collector does")->add_flag("--json", status.json, "One JSON object");
   add_demo(app, demo);

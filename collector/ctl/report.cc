@@ -21,9 +21,12 @@ std::string boot_hex(const BootId& boot) { return hex({reinterpret_cast<const ch
 
 std::string_view outcome_name(VerifyReport::Outcome outcome) {
   switch (outcome) {
-    case VerifyReport::Outcome::proven: return "proven";
-    case VerifyReport::Outcome::refuted: return "refuted";
-    case VerifyReport::Outcome::unknown: break;
+    case VerifyReport::Outcome::proven:
+      return "proven";
+    case VerifyReport::Outcome::refuted:
+      return "refuted";
+    case VerifyReport::Outcome::unknown:
+      break;
   }
   return "could not tell";
 }
@@ -72,8 +75,11 @@ Json placed(const CheckedProof& proof) {
   Json event = Json::parse(proof.event, nullptr, false);
   if (!event.is_object()) return event;
   event["node"] = proof.node;
-  event["evidence"] = {{"lane", lane_name(proof.lane)}, {"boot", boot_hex(proof.boot)}, {"seq", proof.seq},
-                       {"index", proof.index}, {"verdict", "proven"}};
+  event["evidence"] = {{"lane", lane_name(proof.lane)},
+                       {"boot", boot_hex(proof.boot)},
+                       {"seq", proof.seq},
+                       {"index", proof.index},
+                       {"verdict", "proven"}};
   event.erase("latency_us");
   return event;
 }
@@ -86,9 +92,12 @@ std::string short_boot(const BootId& boot) { return boot_hex(boot).substr(0, 8);
 
 Exit exit_of(const VerifyReport& report) {
   switch (report.outcome()) {
-    case VerifyReport::Outcome::proven: return exit_ok;
-    case VerifyReport::Outcome::refuted: return exit_failed;
-    case VerifyReport::Outcome::unknown: break;
+    case VerifyReport::Outcome::proven:
+      return exit_ok;
+    case VerifyReport::Outcome::refuted:
+      return exit_failed;
+    case VerifyReport::Outcome::unknown:
+      break;
   }
   return exit_usage;
 }
@@ -102,7 +111,8 @@ std::vector<std::string> report_as_text(const VerifyReport& report, bool colour)
     out.push_back("  and " + with_commas(report.problem_count - report.problems.size()) + " more");
   }
   for (const std::string& node : report.unknown_nodes) {
-    out.push_back("  no key of node " + printable(node) + " is known: nothing can be told of its batches (--keys FILE)");
+    out.push_back("  no key of node " + printable(node) +
+                  " is known: nothing can be told of its batches (--keys FILE)");
   }
   if (report.chains.empty()) return out;
   Table table({"NODE", "LANE", "BATCHES", "EVENTS", "HEAD", "BOOTS", "DROPPED", "LOST"});
@@ -164,8 +174,9 @@ std::vector<std::string> proof_as_text(const CheckedProof& proof, bool key_known
   if (!proof.proven) return {painted("refuted", false, colour) + ": " + where + ": " + printable(proof.reason)};
   std::vector<std::string> out{painted("proven", true, colour) + ": " + where + ", sealed " +
                                rfc3339(proof.sealed_time_ns)};
-  out.push_back("  signed by " + proof.key.to_hex() +
-                (key_known ? ", the node's key" : ": compare it with the node's (shrike nodes --json, or --keys FILE)"));
+  out.push_back(
+      "  signed by " + proof.key.to_hex() +
+      (key_known ? ", the node's key" : ": compare it with the node's (shrike nodes --json, or --keys FILE)"));
   Json event = placed(proof);
   event["latency_us"] = 0;
   const auto text = event_as_text(dump(event), colour);

@@ -14,10 +14,14 @@ using scoring::RuleStatus;
 
 std::string_view state_name(RuleStatus::State state) {
   switch (state) {
-    case RuleStatus::State::loaded: return "loaded";
-    case RuleStatus::State::disabled: return "disabled";
-    case RuleStatus::State::unsupported: return "unsupported";
-    case RuleStatus::State::wrong: break;
+    case RuleStatus::State::loaded:
+      return "loaded";
+    case RuleStatus::State::disabled:
+      return "disabled";
+    case RuleStatus::State::unsupported:
+      return "unsupported";
+    case RuleStatus::State::wrong:
+      break;
   }
   return "wrong";
 }
@@ -35,9 +39,9 @@ std::string as_text(const RuleStatus& status, bool colour) {
 }
 
 std::string as_json(const RuleStatus& status) {
-  const nlohmann::ordered_json json{{"state", state_name(status.state)}, {"rule", status.rule},
-                                    {"file", status.file},               {"line", status.line},
-                                    {"column", status.column},           {"reason", status.reason}};
+  const nlohmann::ordered_json json{
+      {"state", state_name(status.state)}, {"rule", status.rule},    {"file", status.file}, {"line", status.line},
+      {"column", status.column},           {"reason", status.reason}};
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

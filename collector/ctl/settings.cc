@@ -1,9 +1,9 @@
 #include "collector/ctl/settings.h"
 
+#include <toml++/toml.h>
 #include <unistd.h>
 
 #include <charconv>
-#include <toml++/toml.h>
 
 #include "common/base/file.h"
 
@@ -38,9 +38,7 @@ Result<ApiOptions> parse_config(const std::string& path, const std::string& text
   return out;
 }
 
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
-}
+bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
 
 }  // namespace
 

@@ -25,8 +25,8 @@ Result<Endpoint> parse_address(const std::string& text);
 Result<std::string> read_token(const std::string& path);
 
 /// Completes `options` from the configuration file (which may be missing unless it was named) and the defaults, and
-/// reads the token. The file: `api = "ADDRESS:PORT"` and `token_file = "FILE"`; anything else in it is an error with its
-/// line and column.
+/// reads the token. The file: `api = "ADDRESS:PORT"` and `token_file = "FILE"`; anything else in it is an error with
+/// its line and column.
 Result<Endpoint> find_endpoint(const ApiOptions& options);
 
 }  // namespace shrike::ctl

@@ -52,7 +52,8 @@ std::string word(const std::string& raw) {
 
 std::string texts(const Json& list) {
   std::string out;
-  for (const auto& item : list) out += (out.empty() ? "" : " ") + word(item.is_string() ? item.get<std::string>() : item.dump());
+  for (const auto& item : list)
+    out += (out.empty() ? "" : " ") + word(item.is_string() ? item.get<std::string>() : item.dump());
   return out;
 }
 
@@ -136,8 +137,8 @@ Result<std::string> event_as_text(std::string_view line, bool colour) {
   if (json.contains("rule") && json.contains("severity")) return alert_as_text(line, colour);
   std::string kind = printable(text(json, "kind"));
   kind.resize(std::max<size_t>(kind.size(), 11), ' ');
-  std::string out = printable(text(json, "time")) + " " + printable(text(json, "node")) + " " +
-                    painted(kind, "\033[36m", colour);
+  std::string out =
+      printable(text(json, "time")) + " " + printable(text(json, "node")) + " " + painted(kind, "\033[36m", colour);
   if (const auto task = json.find("task"); task != json.end() && task->is_object()) {
     out += " " + word(text(*task, "name")) + "[" + printable(text(*task, "pid")) + "]";
   }

@@ -107,7 +107,8 @@ int run_tail(const TailOptions& options, const Endpoint& endpoint, Output& out) 
     if (out.reader_gone()) return exit_ok;
     if (!options.follow && end.ok()) return exit_ok;
     const int code = end.ok() ? 0 : end.error().code;
-    const bool passing = end.ok() || code == ECONNRESET || (connected && (code == ECONNREFUSED || code == ETIMEDOUT || code == EAGAIN));
+    const bool passing =
+        end.ok() || code == ECONNRESET || (connected && (code == ECONNREFUSED || code == ETIMEDOUT || code == EAGAIN));
     if (!passing) {
       complain(end.error().message);
       return exit_failed;

@@ -133,7 +133,8 @@ Result<uint64_t> parse_moment(std::string_view text, uint64_t now_ns) {
     return ns > now_ns ? 0 : now_ns - ns;
   }
   if (const auto moment = parse_rfc3339(text)) return *moment;
-  return Error{"'" + std::string(text) + "' is no time: write for example 2026-11-20T08:39:00Z, or 10m for ten minutes ago"};
+  return Error{"'" + std::string(text) +
+               "' is no time: write for example 2026-11-20T08:39:00Z, or 10m for ten minutes ago"};
 }
 
 std::string with_commas(uint64_t number) {

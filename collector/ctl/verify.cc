@@ -19,22 +19,6 @@ namespace {
 using collector::NodeKeys;
 using collector::VerifyReport;
 
-/// Shows how far a long verification is, between a source and its reader.
-class Watched : public collector::BatchSource {
- public:
-  explicit Watched(collector::BatchSource& source) : source_(source) {}
-  Result<bool> next(collector::StoredBatch& batch) override {
-    const bool more = TRY(source_.next(batch));
-    if (more && ++batches_ % 64 == 0) progress_.show("verifying: " + with_commas(batches_) + " batches");
-    return more;
-  }
-
- private:
-  collector::BatchSource& source_;
-  Progress progress_;
-  uint64_t batches_ = 0;
-};
-
 /// What GET /v1/nodes says: each node's key, and how far each of its lanes has come.
 struct Fleet {
   NodeKeys keys;
@@ -80,14 +64,14 @@ Result<VerifyReport> verify_collector(const VerifyOptions& options, const ApiOpt
     parameters.push_back({"since", rfc3339(TRY(parse_moment(options.since, wall_now_ns())))});
   }
   BatchStream stream(client, std::move(parameters));
-  Watched watched(stream);
-  collector::VerifyOptions wish;
+  Progress progress;
+  collector::VerifyOptions wish = shown_on(progress);
   wish.node = options.node;
   wish.from_start = options.since.empty();
   // Read before the batches were asked for: whatever they name must be among them. From a time on, an old lane may
   // rightly have none.
   if (options.since.empty()) wish.witnesses = std::move(fleet.heads);
-  return collector::verify_batches(watched, options.keys.empty() ? fleet.keys : pinned, wish);
+  return collector::verify_batches(stream, options.keys.empty() ? fleet.keys : pinned, wish);
 }
 
 /// A demo's directory holds the collector's in "collector".
@@ -101,9 +85,9 @@ Result<VerifyReport> verify_directory(const VerifyOptions& options, const NodeKe
   if (access((dir + "/segments").c_str(), R_OK | X_OK) != 0) {
     return errno_error("cannot read a collector's records in " + options.state);
   }
-  collector::VerifyOptions wish;
+  Progress progress;
+  collector::VerifyOptions wish = shown_on(progress);
   wish.node = options.node;
-  wish.from_start = options.since.empty();
   return collector::verify_state(dir, pinned, wish);
 }
 
@@ -137,6 +121,14 @@ int verify_proof(const VerifyOptions& options, const NodeKeys& pinned, Output& o
 }
 
 }  // namespace
+
+collector::VerifyOptions shown_on(Progress& progress) {
+  collector::VerifyOptions options;
+  options.progress = [&progress](uint64_t batches) {
+    progress.show("verifying: " + with_commas(batches) + " batches");
+  };
+  return options;
+}
 
 int run_verify(const VerifyOptions& options, const ApiOptions& api, Output& out) {
   NodeKeys pinned;

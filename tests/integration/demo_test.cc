@@ -57,7 +57,8 @@ struct Ended {
 /// Runs a command to its end.
 Ended run(const Temporary& files, const std::string& command) {
   const std::string out = files.dir() + "/run.out", err = files.dir() + "/run.err";
-  auto child = Child::start({"sh", {"/bin/sh", "-c", command + " >" + out + " 2>" + err}, {}, files.dir() + "/run.log"});
+  auto child =
+      Child::start({"sh", {"/bin/sh", "-c", command + " >" + out + " 2>" + err}, {}, files.dir() + "/run.log"});
   if (!child.ok()) return {-1, "", child.error().message};
   const auto end = child->ended(deadline);
   return {end ? end->exit_code : -1, content(out), content(err)};
@@ -67,11 +68,14 @@ Ended run(const Temporary& files, const std::string& command) {
 class DemoRun {
  public:
   DemoRun(const Temporary& files, const std::string& name, const std::string& options, const std::string& behind = "")
-      : out_(files.dir() + "/" + name + ".out"), err_(files.dir() + "/" + name + ".err"), tmp_(files.dir() + "/" + name) {
+      : out_(files.dir() + "/" + name + ".out"),
+        err_(files.dir() + "/" + name + ".err"),
+        tmp_(files.dir() + "/" + name) {
     fs::create_directory(tmp_);
     const std::string command = (behind.empty() ? "exec " : "") + own_folder() + "/shrike demo --verbose " + options +
                                 " 2>" + err_ + behind + " >" + out_;
-    auto child = Child::start({"demo", {"/bin/sh", "-c", command}, {"TMPDIR=" + tmp_}, files.dir() + "/" + name + ".log"});
+    auto child =
+        Child::start({"demo", {"/bin/sh", "-c", command}, {"TMPDIR=" + tmp_}, files.dir() + "/" + name + ".log"});
     if (child.ok()) child_.emplace(std::move(*child));
   }
   bool watching() {
@@ -91,7 +95,9 @@ class DemoRun {
     const size_t at = text.find(key);
     return at == std::string::npos ? 0 : static_cast<pid_t>(std::atoi(text.c_str() + at + key.size()));
   }
-  std::vector<pid_t> pids() const { return {pid_of("nats-server"), pid_of("shrike-collector"), pid_of("shrike-agent")}; }
+  std::vector<pid_t> pids() const {
+    return {pid_of("nats-server"), pid_of("shrike-collector"), pid_of("shrike-agent")};
+  }
   bool left_nothing() const { return fs::is_empty(tmp_); }
   /// The first alert about a file, read now by a program that may not.
   nlohmann::json see_shadow_read() {
@@ -141,8 +147,8 @@ TEST_F(Demo, ShowsAReadOfShadowWithEveryKeyOfTheContractAndProvesIt) {
   for (const pid_t pid : pids) EXPECT_GT(pid, 0);
   const auto alert = demo.see_shadow_read();
   ASSERT_TRUE(alert.is_object()) << demo.err();
-  for (const char* key : {"time", "node", "rule", "source", "severity", "risk", "confidence", "message", "attack", "process",
-                          "ancestors", "fields", "evidence", "uid", "count", "latency_us"}) {
+  for (const char* key : {"time", "node", "rule", "source", "severity", "risk", "confidence", "message", "attack",
+                          "process", "ancestors", "fields", "evidence", "uid", "count", "latency_us"}) {
     EXPECT_TRUE(alert.contains(key)) << key;
   }
   for (const char* key : {"pid", "name", "exe", "cmdline", "cwd", "uid", "user", "tty", "container_id", "start_ns"}) {
@@ -233,7 +239,9 @@ TEST_F(Demo, KilledItselfLeavesNoProcess) {
   demo.send(SIGKILL);
   EXPECT_EQ(demo.end().signal, SIGKILL);
   for (const pid_t pid : pids) {
-    EXPECT_TRUE(wait_for([&] { return gone(pid) || content("/proc/" + std::to_string(pid) + "/stat").find(") Z ") != std::string::npos; })) << pid;
+    EXPECT_TRUE(wait_for([&] {
+      return gone(pid) || content("/proc/" + std::to_string(pid) + "/stat").find(") Z ") != std::string::npos;
+    })) << pid;
   }
 }
 

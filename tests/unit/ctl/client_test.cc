@@ -11,7 +11,8 @@ namespace {
 using testing::HasSubstr;
 
 TEST(Url, EncodesWhatIsNotPlain) {
-  EXPECT_EQ(url("/v1/alerts", {{"rule", "a b&c=ü"}, {"node", ""}, {"limit", "5"}}), "/v1/alerts?rule=a%20b%26c%3D%C3%BC&limit=5");
+  EXPECT_EQ(url("/v1/alerts", {{"rule", "a b&c=ü"}, {"node", ""}, {"limit", "5"}}),
+            "/v1/alerts?rule=a%20b%26c%3D%C3%BC&limit=5");
   EXPECT_EQ(url("/v1/nodes", {{"node", ""}}), "/v1/nodes");
 }
 
@@ -43,10 +44,13 @@ TEST(Client, CutsTheAnswerIntoLines) {
   api.send("one\n\ntwo");
   api.send(std::string(200'000, 'x'));
   std::vector<size_t> sizes;
-  ASSERT_TRUE(Client(api.endpoint("")).lines("/v1/events", {}, 20, [&](std::string_view line) {
-    sizes.push_back(line.size());
-    return true;
-  }).ok());
+  ASSERT_TRUE(Client(api.endpoint(""))
+                  .lines("/v1/events", {}, 20,
+                         [&](std::string_view line) {
+                           sizes.push_back(line.size());
+                           return true;
+                         })
+                  .ok());
   EXPECT_THAT(sizes, testing::ElementsAre(3, 0, 3, 200'000));
 }
 

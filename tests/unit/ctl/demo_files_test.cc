@@ -18,16 +18,14 @@ using testing::HasSubstr;
 using testing::Not;
 
 TEST(NodeId, IsMadeOfAnyHostName) {
-  for (const std::string& host : {std::string("web-1"), std::string("Web_1.example.org"), std::string(), std::string("\xff\xfe"),
-                                  std::string("."), std::string(300, 'x')}) {
+  for (const std::string& host : {std::string("web-1"), std::string("Web_1.example.org"), std::string(),
+                                  std::string("\xff\xfe"), std::string("."), std::string(300, 'x')}) {
     EXPECT_TRUE(check_node_id(node_id_of(host)).ok()) << host;
   }
   EXPECT_EQ(node_id_of("Web_1.example.org"), "web-1");
 }
 
-TEST(Quoted, KeepsWhatItIsGivenInsideTheQuotes) {
-  EXPECT_EQ(in_quotes("a\"b\\c\nd"), "\"a\\\"b\\\\c\\u000ad\"");
-}
+TEST(Quoted, KeepsWhatItIsGivenInsideTheQuotes) { EXPECT_EQ(in_quotes("a\"b\\c\nd"), "\"a\\\"b\\\\c\\u000ad\""); }
 
 TEST(Permissions, OfAnAgentAreItsOwnSubjectsOnly) {
   const NatsUser user = agent_user("web-1", "UX");
@@ -70,8 +68,8 @@ TEST(NatsUrl, IsReadFromThePortsFileOnceItIsWhole) {
 }
 
 TEST(CollectorToml, IsAcceptedByTheCollector) {
-  const auto config = collector::parse_config(collector_toml({"/tmp/a \"b\" \\ c", "web-1", "nats://127.0.0.1:4", {}, ""}),
-                                              "collector.toml");
+  const auto config = collector::parse_config(
+      collector_toml({"/tmp/a \"b\" \\ c", "web-1", "nats://127.0.0.1:4", {}, ""}), "collector.toml");
   ASSERT_TRUE(config.ok()) << config.error().message;
   EXPECT_EQ(config->state_dir, "/tmp/a \"b\" \\ c/collector");
   EXPECT_EQ(config->nats.nkey_seed_file, "/tmp/a \"b\" \\ c/collector/nkey.seed");

@@ -19,14 +19,17 @@ class FakeApi {
   /// `port` 0: any.
   explicit FakeApi(int port = 0) {
     server_.new_task_queue = [] { return new httplib::ThreadPool(4); };
-    const auto follow = [this](const httplib::Request& request, httplib::Response& response) { serve(request, response); };
+    const auto follow = [this](const httplib::Request& request, httplib::Response& response) {
+      serve(request, response);
+    };
     for (const char* path : {"/v1/alerts", "/v1/verdicts", "/v1/events"}) server_.Get(path, follow);
-    server_.Get("/v1/(nodes|status|proof|batches)", [this](const httplib::Request& request, httplib::Response& response) {
-      const std::lock_guard lock(mutex_);
-      note(request);
-      response.status = status_;
-      response.set_content(body_, "application/json");
-    });
+    server_.Get("/v1/(nodes|status|proof|batches)",
+                [this](const httplib::Request& request, httplib::Response& response) {
+                  const std::lock_guard lock(mutex_);
+                  note(request);
+                  response.status = status_;
+                  response.set_content(body_, "application/json");
+                });
     port_ = port == 0 ? server_.bind_to_any_port("127.0.0.1") : (server_.bind_to_port("127.0.0.1", port) ? port : -1);
     thread_ = std::thread([this] { server_.listen_after_bind(); });
     while (!server_.is_running()) std::this_thread::yield();
@@ -88,7 +91,8 @@ class FakeApi {
     response.set_chunked_content_provider("application/x-ndjson", [this, follow](size_t, httplib::DataSink& sink) {
       std::unique_lock lock(mutex_);
       // An empty line now and then is the sign of life by which a follower notices that its own reader has gone.
-      if (!changed_.wait_for(lock, std::chrono::milliseconds(10), [&] { return ending_ || !follow || !lines_.empty(); })) {
+      if (!changed_.wait_for(lock, std::chrono::milliseconds(10),
+                             [&] { return ending_ || !follow || !lines_.empty(); })) {
         return sink.write("\n", 1);
       }
       if (ending_) return false;

@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <re2/re2.h>
 
 #include <set>
@@ -33,8 +32,15 @@ std::string without_escapes(std::string text) {
 TEST(Manual, AndCompletionKnowEveryCommandAndOption) {
   const std::string manual = without_escapes(read_file(SHRIKE_SOURCE_DIR "/packaging/man/shrike.1").value());
   const std::string completion = read_file(SHRIKE_SOURCE_DIR "/packaging/completion/shrike").value();
-  for (const std::vector<std::string>& command : {std::vector<std::string>{}, {"tail"}, {"query"}, {"nodes"}, {"status"},
-                                                  {"verify"}, {"demo"}, {"rules"}, {"rules", "check"}}) {
+  for (const std::vector<std::string>& command : {std::vector<std::string>{},
+                                                  {"tail"},
+                                                  {"query"},
+                                                  {"nodes"},
+                                                  {"status"},
+                                                  {"verify"},
+                                                  {"demo"},
+                                                  {"rules"},
+                                                  {"rules", "check"}}) {
     std::string name;
     for (const std::string& word : command) name += " " + word;
     EXPECT_NE(manual.find("shrike" + name), std::string::npos) << name;

@@ -72,6 +72,7 @@ TEST(Options, WrongValuesAreUsageErrorsThatNameThem) {
       {"rules"},
       {"rules", "check"},
       {"verify", "--state", "a", "--file", "b"},
+      {"verify", "--state", "a", "--since", "1h"},
       {"verify", "--file", "b", "--node", "web-1"},
       {"tail", "--color", "sometimes"},
   };

@@ -108,7 +108,8 @@ TEST(Pieces, AreCutWhereverTheyAreBroken) {
     Pieces pieces(100);
     std::vector<std::string> out;
     for (size_t at = 0; at < stream.size(); at += step) {
-      ASSERT_TRUE(pieces.feed(std::string_view(stream).substr(at, step), [&](std::string p) { out.push_back(p); }).ok());
+      ASSERT_TRUE(
+          pieces.feed(std::string_view(stream).substr(at, step), [&](std::string p) { out.push_back(p); }).ok());
     }
     EXPECT_THAT(out, testing::ElementsAre("one", "", "three"));
     EXPECT_TRUE(pieces.whole());

@@ -33,7 +33,8 @@ TEST(Show, AlertGetsItsLatencyAndKeepsEverythingElse) {
 
 TEST(Show, NothingThatATerminalObeysGetsThrough) {
   EXPECT_THAT(alert_as_text(alert_to_json(alert()), false).value(), Not(HasSubstr("\033")));
-  const std::string evil = R"({"time":"2026-11-20T08:39:00Z","node":"\u001b[2J","kind":"exec\u0007","verdict":"forged\u001b[m",
+  const std::string evil =
+      R"({"time":"2026-11-20T08:39:00Z","node":"\u001b[2J","kind":"exec\u0007","verdict":"forged\u001b[m",
     "lane":"\u009b31m","seq":1,"reason":"\u001b","task":{"comm":"a b\u001b","k\u001b":[1,"\u001b"]}})";
   for (const auto& text : {event_as_text(evil, false), verdict_as_text(evil, false)}) {
     ASSERT_TRUE(text.ok());
@@ -67,8 +68,10 @@ TEST(Show, IdentityTellsAlertsApartAndIgnoresLatency) {
 }
 
 TEST(Show, VerdictNamesNodeLaneAndSeq) {
-  const auto text = verdict_as_text(R"({"time":"2026-11-20T08:39:00.5Z","node":"web-1","boot":"00","lane":"telemetry","seq":12,
-    "verdict":"forged","reason":"signature is wrong","events":40})", false);
+  const auto text =
+      verdict_as_text(R"({"time":"2026-11-20T08:39:00.5Z","node":"web-1","boot":"00","lane":"telemetry","seq":12,
+    "verdict":"forged","reason":"signature is wrong","events":40})",
+                      false);
   EXPECT_EQ(*text, "2026-11-20T08:39:00.5Z forged      web-1/telemetry 12 (40 events): signature is wrong");
 }
 
@@ -77,9 +80,12 @@ TEST(Show, EventSaysWhoDidWhatToWhat) {
     return event_as_text(R"({"time":"2026-11-20T08:39:00Z","node":"web-1",)" + members + "}", false).value();
   };
   const std::string head = "2026-11-20T08:39:00Z web-1 ";
-  EXPECT_EQ(shown(R"("kind":"open","path":"/a b","result":-2,"task":{"pid":7,"name":"cat"})"), head + "open        cat[7] \"/a b\" ENOENT");
-  EXPECT_EQ(shown(R"("kind":"exec","path":"ls","argv":["ls","-D\"x\"",""],"task":{"pid":7,"name":"ls"})"), head + "exec        ls[7] ls '-D\"x\"' \"\"");
-  EXPECT_EQ(shown(R"("kind":"rename","full_path":"/a","path":"a","path2":"b","result":0)"), head + "rename      /a -> b");
+  EXPECT_EQ(shown(R"("kind":"open","path":"/a b","result":-2,"task":{"pid":7,"name":"cat"})"),
+            head + "open        cat[7] \"/a b\" ENOENT");
+  EXPECT_EQ(shown(R"("kind":"exec","path":"ls","argv":["ls","-D\"x\"",""],"task":{"pid":7,"name":"ls"})"),
+            head + "exec        ls[7] ls '-D\"x\"' \"\"");
+  EXPECT_EQ(shown(R"("kind":"rename","full_path":"/a","path":"a","path2":"b","result":0)"),
+            head + "rename      /a -> b");
   EXPECT_EQ(shown(R"("kind":"connect","socket":{"local":"::1","local_port":5,"remote":"10.0.0.1","remote_port":443})"),
             head + "connect     [::1]:5 -> 10.0.0.1:443");
   EXPECT_EQ(event_as_text(alert_to_json(alert()), false).value(), alert_as_text(alert_to_json(alert()), false).value());
@@ -91,16 +97,21 @@ TEST(Show, NodesAreATableWithStateAndLosses) {
      "lanes":{"alerts":{"seq":3,"events":2},"telemetry":{"seq":1200,"events":40000,"dropped_events":5}},
      "losses":[{"cause":"ring_full","class":"file","count":7}]},
     {"node":"db-1","key":"ab","trusted":"keys_file","last_seen":null,"lanes":{},"losses":[]},
-    {"node":"x\u001b","trusted":"no","last_seen":"1970-01-01T00:00:01Z"}])", 105'000'000'000, false);
+    {"node":"x\u001b","trusted":"no","last_seen":"1970-01-01T00:00:01Z"}])",
+                                   105'000'000'000, false);
   ASSERT_TRUE(table.ok()) << table.error().message;
-  EXPECT_THAT(*table, HasSubstr("web-1  up        5.0 s ago       3      1,200  40,002        5  7 (ring_full/file)  0.1.0    00112233"));
+  EXPECT_THAT(
+      *table,
+      HasSubstr(
+          "web-1  up        5.0 s ago       3      1,200  40,002        5  7 (ring_full/file)  0.1.0    00112233"));
   EXPECT_THAT(*table, HasSubstr("db-1   expected  never"));
   EXPECT_THAT(*table, HasSubstr("x\\x1b  no key"));
   EXPECT_FALSE(nodes_as_text("[5]", 0, false).ok());
 }
 
 TEST(Show, StatusReadsByItsUnits) {
-  const auto text = status_as_text(R"({"version":"0.1.0","up_s":75,"store":{"free_bytes":1536},"batches":1234567})", false);
+  const auto text =
+      status_as_text(R"({"version":"0.1.0","up_s":75,"store":{"free_bytes":1536},"batches":1234567})", false);
   EXPECT_THAT(*text, HasSubstr("1m15s"));
   EXPECT_THAT(*text, HasSubstr("store free  1.5 KiB"));
   EXPECT_THAT(*text, HasSubstr("1,234,567"));
