@@ -232,5 +232,63 @@ TEST_F(ShipNkeyTest, SaysWhichSubjectItMayNotUse) {
       << publisher->status().last_error;
 }
 
+class ShipTlsTest : public ShipTest {
+ protected:
+  void SetUp() override {
+    SHRIKE_NEED("nats", !NatsServer::program().empty());
+    SHRIKE_NEED("nats", std::system("openssl version >/dev/null 2>&1") == 0);
+    // An authority, a certificate of 127.0.0.1 and one of another host.
+    const std::string script =
+        "cd " + folder.path +
+        " && openssl req -x509 -newkey ed25519 -nodes -subj /CN=ca -days 2 -keyout ca.key -out ca.pem"
+        " && for name in right:IP:127.0.0.1 wrong:DNS:elsewhere.example; do"
+        " openssl req -newkey ed25519 -nodes -subj /CN=$name -keyout ${name%%:*}.key -out one.csr &&"
+        " printf 'subjectAltName=%s' ${name#*:} >ext &&"
+        " openssl x509 -req -in one.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext"
+        " -out ${name%%:*}.pem; done";
+    ASSERT_EQ(std::system(("(" + script + ") >/dev/null 2>&1").c_str()), 0);
+  }
+  [[nodiscard]] std::string tls(const std::string& name) const {
+    return "tls { cert_file: \"" + folder.path + "/" + name + ".pem\", key_file: \"" + folder.path + "/" + name +
+           ".key\" }";
+  }
+  void publish_tls(const std::string& ca_file) {
+    options.ca_file = ca_file;
+    options.url = "tls://127.0.0.1:" + std::to_string(server->port());
+    options.collector = collector->key.public_key();
+    publisher = std::move(*Publisher::start(*spool, options));
+  }
+};
+
+TEST_F(ShipTlsTest, SpeaksTlsToAServerThatItsAuthorityVouchesFor) {
+  begin(tls("right"));
+  publish_tls(folder.path + "/ca.pem");
+  EXPECT_TRUE(eventually([&] { return publisher->status().connected; })) << publisher->status().last_error;
+}
+
+TEST_F(ShipTlsTest, RefusesAServerWithTheCertificateOfAnotherHost) {
+  begin(tls("wrong"));
+  publish_tls(folder.path + "/ca.pem");
+  EXPECT_TRUE(eventually([&] { return publisher->status().errors > 0; }));
+  EXPECT_FALSE(publisher->status().connected);
+  EXPECT_THAT(publisher->status().last_error, HasSubstr("tls://127.0.0.1"));
+}
+
+TEST_F(ShipTlsTest, RefusesAServerThatItsAuthoritiesDoNotKnow) {
+  begin(tls("right"));
+  publish_tls("");
+  EXPECT_TRUE(eventually([&] { return publisher->status().errors > 0; }));
+  EXPECT_FALSE(publisher->status().connected);
+}
+
+TEST_F(ShipTlsTest, ABrokenCaFileIsAnErrorThatNamesIt) {
+  begin("");
+  options.url = "tls://127.0.0.1:1";
+  options.ca_file = folder.path + "/missing.pem";
+  const auto started = Publisher::start(*spool, options);
+  ASSERT_FALSE(started);
+  EXPECT_THAT(started.error().message, HasSubstr("missing.pem"));
+}
+
 }  // namespace
 }  // namespace shrike::ship
