@@ -1,9 +1,12 @@
 #include "scoring/rules/document.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <charconv>
 #include <set>
+#include <sstream>
 
 namespace shrike::scoring {
 namespace {
@@ -13,6 +16,46 @@ constexpr size_t file_max_bytes = 8u << 20;
 struct Failure {
   Problem problem;
 };
+
+constexpr size_t documents_max = 64;
+
+// Where a stream's documents begin; everything else is looked at later.
+class Documents : public YAML::EventHandler {
+ public:
+  std::vector<YAML::Mark> starts;
+
+  void OnDocumentStart(const YAML::Mark& mark) override { starts.push_back(mark); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+// The documents of a file, each behind as many empty lines as stand before it, so that its marks are the file's.
+// yaml-cpp's LoadAll is not used: at a stray "," it makes documents without end, and Load would drop what follows.
+std::vector<std::string> documents_of(const std::string& text) {
+  std::vector<std::string> documents;
+  size_t begin = 0, lines = 0, begin_lines = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size() - 1) + 1;
+    const std::string_view line = std::string_view(text).substr(at, end - at);
+    const bool marker = line.starts_with("---") && (line.size() == 3 || line[3] == '\n' || line[3] == '\r' || line[3] == ' ');
+    if (marker && at > begin) {
+      documents.push_back(std::string(begin_lines, '\n') + text.substr(begin, at - begin));
+      if (documents.size() == documents_max) break;
+      begin = at;
+      begin_lines = lines;
+    }
+    ++lines;
+    at = end;
+  }
+  documents.push_back(std::string(begin_lines, '\n') + text.substr(begin));
+  return documents;
+}
 
 class Reader {
  public:
@@ -25,7 +68,9 @@ class Reader {
       return document;
     }
     try {
-      for (const YAML::Node& part : YAML::LoadAll(file_.text)) {
+      for (const std::string& text : documents_of(file_.text)) {
+        check_single(text);
+        const YAML::Node part = YAML::Load(text);
         if (part.IsNull()) continue;
         if (!part.IsSequence()) fail(part, "expected a list of items: each begins with \"- rule:\", \"- macro:\" or \"- list:\"");
         for (const YAML::Node& node : part) read_item(node, document);
@@ -42,6 +87,17 @@ class Reader {
  private:
   [[noreturn]] void fail(const YAML::Node& node, std::string message) const {
     throw Failure{{std::move(message), {file_.name, node.Mark().line + 1, node.Mark().column + 1}}};
+  }
+
+  void check_single(const std::string& text) const {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    Documents documents;
+    while (documents.starts.size() < 2 && parser.HandleNextDocument(documents)) {
+    }
+    if (documents.starts.size() < 2) return;
+    const YAML::Mark& where = documents.starts.back();
+    throw Failure{{"unexpected text", {file_.name, where.line + 1, where.column + 1}}};
   }
 
   ScalarPtr scalar(const YAML::Node& node, const std::string& what) const {

@@ -72,6 +72,16 @@ TEST(Errors, SayWhatIsWrongWithAFile) {
   EXPECT_EQ(compile_error("- required_engine_version: 0.57.0\n- required_plugin_versions:\n  - name: x\n"), "");
 }
 
+TEST(Errors, TextBehindADocumentIsNotDropped) {
+  EXPECT_EQ(compile_error(","), "t.yaml:1:1: unexpected text");
+  EXPECT_TRUE(compile_error("- macro: m\n  condition: proc.name=a\n, x\n- rule: R\n").starts_with("t.yaml:"));
+  EXPECT_EQ(compile_error("---\n- macro: m\n  condition: proc.name=a\n---\n- macro: n\n  condition: m and\n"),
+            "t.yaml:6:19: expected a field, a macro, \"not\" or \"(\"");
+  std::string many;
+  for (int i = 0; i < 100000; ++i) many += "---\n";
+  EXPECT_NE(compile_error(many), "");
+}
+
 TEST(Errors, DeepNestingIsAnErrorAndNotACrash) {
   EXPECT_NE(compile_error(rule_text(std::string(5000, '(') + "proc.name=a" + std::string(5000, ')'))).find("too deep"),
             std::string::npos);
