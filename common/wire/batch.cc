@@ -129,17 +129,21 @@ void BatchBuilder::add(std::string_view event, uint64_t time_ns) {
   char head[2 * proto::varint_max];
   char* end = proto::put_varint(proto::put_tag(head, 1, proto::WireType::bytes), event.size());
   payload_.append(head, static_cast<size_t>(end - head)).append(event);
-  leaves_.push_back(merkle_leaf(event));
-  if (leaves_.size() == 1 || time_ns < first_time_ns_) first_time_ns_ = time_ns;
-  if (leaves_.size() == 1 || time_ns > last_time_ns_) last_time_ns_ = time_ns;
+  ends_.push_back(static_cast<uint32_t>(payload_.size()));
+  sizes_.push_back(static_cast<uint32_t>(event.size()));
+  if (ends_.size() == 1 || time_ns < first_time_ns_) first_time_ns_ = time_ns;
+  if (ends_.size() == 1 || time_ns > last_time_ns_) last_time_ns_ = time_ns;
 }
 
-uint32_t BatchBuilder::count() const { return static_cast<uint32_t>(leaves_.size()); }
+uint32_t BatchBuilder::count() const { return static_cast<uint32_t>(ends_.size()); }
 size_t BatchBuilder::payload_bytes() const { return payload_.size(); }
 
 std::string BatchBuilder::seal(BatchHeader header, const PrivateKey& key, Digest& hash) {
   header.lane = lane_;
-  header.merkle_root = merkle_root(leaves_);
+  std::vector<std::string_view> events(ends_.size());
+  for (size_t i = 0; i < events.size(); ++i)
+    events[i] = std::string_view(payload_).substr(ends_[i] - sizes_[i], sizes_[i]);
+  header.merkle_root = merkle_root(merkle_leaves(events));
   header.count = count();
   header.first_time_ns = first_time_ns_;
   header.last_time_ns = last_time_ns_;
@@ -157,7 +161,8 @@ std::string BatchBuilder::seal(BatchHeader header, const PrivateKey& key, Digest
   const std::string_view payload = header.count == 0 ? std::string_view() : std::string_view(compressed_.data(), size);
   std::string bytes = frame(header_bytes(header), payload, key, hash);
   payload_.clear();
-  leaves_.clear();
+  ends_.clear();
+  sizes_.clear();
   first_time_ns_ = last_time_ns_ = 0;
   return bytes;
 }
@@ -258,17 +263,15 @@ Result<OpenPayload> open_payload(const OpenBatch& batch) {
       ZSTD_decompress(payload.bytes.data(), payload.bytes.size(), batch.payload.data(), batch.payload.size());
   if (ZSTD_isError(size) != 0 || size != header.payload_bytes) return bad("payload", "does not decompress");
   payload.events.reserve(std::min<size_t>(header.count, size / 2 + 1));
-  std::vector<Digest> leaves;
-  leaves.reserve(payload.events.capacity());
   for (std::string_view rest = payload.bytes; !rest.empty();) {
     const auto event = proto::take_bytes(rest, 1);
     if (!event) return bad("payload", "is cut after event " + std::to_string(payload.events.size()));
     if (payload.events.size() == header.count) return bad("payload", "holds more events than count");
     payload.events.push_back(*event);
-    leaves.push_back(merkle_leaf(*event));
   }
   if (payload.events.size() != header.count) return bad("payload", "holds fewer events than count");
-  if (merkle_root(leaves) != header.merkle_root) return bad("merkle_root", "does not fit the payload");
+  if (merkle_root(merkle_leaves(payload.events)) != header.merkle_root)
+    return bad("merkle_root", "does not fit the payload");
   return payload;
 }
 

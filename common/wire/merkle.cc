@@ -2,6 +2,7 @@
 
 #include "common/wire/batch.h"
 #include "common/wire/sha256.h"
+#include "common/wire/sha256_pair.h"
 
 namespace shrike {
 namespace {
@@ -12,13 +13,30 @@ Digest node_of(const Digest& left, const Digest& right) {
 // One level up, in place. A last one without a neighbour goes up as it is, which gives the RFC's tree.
 void lift(std::vector<Digest>& level) {
   const size_t pairs = level.size() / 2;
-  for (size_t i = 0; i < pairs; ++i) level[i] = node_of(level[2 * i], level[2 * i + 1]);
+  // Two nodes at a time: their four children lie one behind the other.
+  size_t i = 0;
+  for (; i + 1 < pairs; i += 2) {
+    const char* const children = reinterpret_cast<const char*>(level[2 * i].data());
+    Digest first, second;
+    sha256_pair('\1', {children, 64}, {children + 64, 64}, first, second);
+    level[i] = first;
+    level[i + 1] = second;
+  }
+  if (i < pairs) level[i] = node_of(level[2 * i], level[2 * i + 1]);
   if (level.size() % 2 != 0) level[pairs] = level.back();
   level.resize(pairs + level.size() % 2);
 }
 }  // namespace
 
 Digest merkle_leaf(std::string_view event) { return Sha256().add({"\0", 1}).add(event).finish(); }
+
+std::vector<Digest> merkle_leaves(const std::vector<std::string_view>& events) {
+  std::vector<Digest> leaves(events.size());
+  size_t i = 0;
+  for (; i + 1 < events.size(); i += 2) sha256_pair('\0', events[i], events[i + 1], leaves[i], leaves[i + 1]);
+  if (i < events.size()) leaves[i] = merkle_leaf(events[i]);
+  return leaves;
+}
 
 Digest merkle_root(const std::vector<Digest>& leaves) {
   if (leaves.empty()) return {};

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "common/base/bytes.h"
+#include "common/wire/sha256_pair.h"
 
 namespace shrike {
 namespace {
@@ -201,6 +202,24 @@ TEST(Batch, ChangedEventsDoNotFitTheMerkleRoot) {
   payload.back() = '!';
   const std::string bytes = with_payload(batch, zstd(payload));
   EXPECT_THAT(open_payload(open_batch(bytes).value()).error().message, HasSubstr("merkle_root"));
+}
+
+TEST(Sha256Pair, GivesWhatOneByOneGives) {
+  std::mt19937 random(3);
+  std::string bytes(3000, '\0');
+  for (char& c : bytes) c = static_cast<char>(random());
+  const std::string_view all = bytes;
+  // Every length around the ends of blocks and of padding, each with one of any other length.
+  for (size_t size = 0; size < 1100; ++size) {
+    const std::string_view first = all.substr(random() % 100, size);
+    const std::string_view second = all.substr(random() % 100, random() % (size % 3 == 0 ? 2000 : 200));
+    for (const char prefix : {'\0', '\1', '\xff'}) {
+      Digest of_first, of_second;
+      sha256_pair(prefix, first, second, of_first, of_second);
+      ASSERT_EQ(of_first, sha256(std::string(1, prefix).append(first))) << size;
+      ASSERT_EQ(of_second, sha256(std::string(1, prefix).append(second))) << second.size();
+    }
+  }
 }
 
 TEST(Merkle, FitsRfc9162sShape) {
