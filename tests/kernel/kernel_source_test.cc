@@ -2,10 +2,16 @@
 
 #include "agent/probe/kernel_source.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <string>
+
+#include "common/base/fd.h"
 #include "tests/kernel/watch.h"
 
 namespace shrike {
@@ -67,6 +73,56 @@ TEST(KernelSource, KnowsTheIdsOfItsObjects) {
   EXPECT_FALSE(ids.programs.empty());
   EXPECT_GE(ids.maps.size(), 8u);
   EXPECT_FALSE(ids.links.empty());
+}
+
+TEST(KernelSource, PrimingShowsEveryProcessThatIsThere) {
+  SHRIKE_NEED("bpf", Watch::possible());
+  Watch watch({EventKind::task});
+  ASSERT_TRUE(watch.open());
+  SHRIKE_NEED("task_iterator", watch.source().features().task_iterator);
+  bool self = false;
+  bool parent = false;
+  const auto count = watch.source().prime([&](std::span<const std::byte> record) {
+    const test::Seen seen(record);
+    ASSERT_TRUE(seen.valid());
+    EXPECT_EQ(seen->kind, EventKind::task);
+    parent |= seen->task.pid == static_cast<uint32_t>(::getppid());
+    if (seen->task.pid != static_cast<uint32_t>(::getpid())) return;
+    self = true;
+    EXPECT_EQ(seen->task.ppid, static_cast<uint32_t>(::getppid()));
+    EXPECT_THAT(std::string(seen->real_path), ::testing::HasSubstr("kernel_tests"));
+    EXPECT_FALSE(seen->cwd.empty());
+  });
+  ASSERT_TRUE(count.ok()) << count.error().message;
+  EXPECT_GE(*count, 2u);
+  EXPECT_TRUE(self);
+  EXPECT_TRUE(parent);
+}
+
+TEST(KernelSource, WhatDoesNotFitIsCountedExactly) {
+  SHRIKE_NEED("bpf", Watch::possible());
+  // The smallest rings there are, and nobody who reads them until all is over.
+  Watch watch({EventKind::sendto}, Watch::all_paths(), {.reserved_ring_bytes = 1, .shard_ring_bytes = 1, .shards = 1});
+  ASSERT_TRUE(watch.open());
+  const Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(9);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  constexpr size_t calls = 500;
+  const pid_t self = ::getpid();
+  for (size_t i = 0; i < calls; ++i)
+    ::sendto(fd.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  const size_t delivered = watch.count(
+      [&](const Event& e) { return e.kind == EventKind::sendto && e.task.pid == static_cast<uint32_t>(self); });
+  const probe::Counters counters = watch.source().counters();
+  const auto network = static_cast<size_t>(probe::EventClass::network);
+  const uint64_t lost = counters.lost[network][static_cast<size_t>(probe::Loss::ring_full)];
+  EXPECT_GT(delivered, 0u);
+  EXPECT_GT(lost, 0u);
+  // Others on this host send datagrams as well; all of them are either in a ring or counted.
+  EXPECT_GE(delivered + lost, calls);
+  EXPECT_EQ(counters.events[network], watch.count([](const Event&) { return true; }));
 }
 
 TEST(KernelSource, AnIdleSourceWaitsForItsTimeout) {

@@ -19,7 +19,7 @@ TEST(Decode, KnowsExactlyTheKindsThatHaveAName) {
   Decoder decoder(0);
   Event event;
   for (unsigned kind = 0; kind < 300; ++kind) {
-    const std::string bytes = MakeRecord(static_cast<shrike_kind>(kind)).bytes();
+    const std::string bytes = MakeRecord(kind).bytes();
     EXPECT_EQ(decoder.decode(as_record(bytes), event).ok(), kind_name(static_cast<EventKind>(kind)) != "none") << kind;
   }
 }

@@ -11,7 +11,7 @@
 namespace shrike::probe::test {
 
 /// A record of `kind` with nothing in it but its own size.
-inline shrike_record empty_record(shrike_kind kind) {
+inline shrike_record empty_record(unsigned kind) {
   shrike_record record;
   std::memset(&record, 0, sizeof record);
   record.size = sizeof record;
@@ -23,7 +23,7 @@ inline shrike_record empty_record(shrike_kind kind) {
 /// A record and its texts, as the kernel lays them out.
 class MakeRecord {
  public:
-  explicit MakeRecord(shrike_kind kind) : fixed(empty_record(kind)) {}
+  explicit MakeRecord(unsigned kind) : fixed(empty_record(kind)) {}
 
   MakeRecord& text(shrike_span_index index, std::string_view value, unsigned flags = 0) {
     fixed.span[index] = {.offset = static_cast<__u16>(sizeof fixed + text_.size()),
