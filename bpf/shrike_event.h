@@ -184,9 +184,17 @@ struct shrike_record {
 	 *   link: flags; setxattr: flags; chmod: mode; chown: uid, gid; mount: flags; mkdir: mode; unlink: flags; rename: flags; truncate: length
 	 *   socket: family, type, protocol, fd; bind, listen(backlog), accept, connect, sendto: fd, then call's own
 	 *   dup: old fd, new fd; signal: signo, target tgid, target tid, si_code, target start_ns
-	 *   setid: the call's arguments; ptrace: request, pid, addr, data; vm_access: pid, 1 for write
-	 *   bpf: cmd, object id or type, fd; map_wx: addr, length, prot, flags, fd
-	 *   uring_setup: entries, flags, fd; uring_op: opcode, fd, flags, user_data
+	 *   setid: the call's arguments; capset: effective, permitted, inheritable set afterwards
+	 *   ptrace: request, pid, addr, data, target tgid, target start_ns
+	 *   vm_access: pid, 1 for write, -, -, target tgid, target start_ns (0 where a pid of the caller's namespace cannot
+	 *   be looked up; pid is the caller's number)
+	 *   bpf: cmd, object id (map create, prog load: the type), fd, kind of object (1 map, 2 program, 3 link, 4 BTF, 0 none),
+	 *   1 when it is one of the agent's; PATH: name or pinned path
+	 *   perf_event: type, config, pid, cpu, group fd, flags; map_wx: addr, length, prot, flags, fd (-1: none)
+	 *   prctl: the call's arguments; seccomp() is shown as prctl(PR_SET_SECCOMP, mode, flags)
+	 *   module_load: the call's arguments, PATH2: the module's options; keyctl: add_key, request_key: PATH: description,
+	 *   PATH2: type
+	 *   uring_setup: entries, flags, fd; uring_op: opcode, fd or dirfd, io_kiocb's flags, user_data
 	 *   otherwise: the call's arguments
 	 */
 	__u64 arg[6];
