@@ -14,6 +14,14 @@
 namespace shrike::collector {
 namespace {
 
+void log_note(bool trouble, const std::string& text) {
+  if (trouble) {
+    spdlog::warn("{}", text);
+  } else {
+    spdlog::info("{}", text);
+  }
+}
+
 class Running : public Collector {
  public:
   Running(Config config, State state)
@@ -107,7 +115,7 @@ Result<void> Running::start(Store store, Index index, const std::vector<NodeStat
                     {std::move(for_alerts), std::move(for_telemetry)},
                     Quarantine(config_.state_dir + "/quarantine"),
                     [this](const AckBook::Ack& ack) { subscriber_->send_ack(ack.body.node, ack.bytes); },
-                    [](const std::string& text) { spdlog::warn("{}", text); }});
+                    log_note});
 
   api_ = TRY(
       Api::start(config_.api_host(), config_.api_port(),
@@ -124,14 +132,7 @@ Result<void> Running::start(Store store, Index index, const std::vector<NodeStat
       [this](Lane lane, std::string_view subject, std::string_view bytes, std::unique_ptr<Receipt> receipt) {
         intake_->take(lane, subject, bytes, std::move(receipt));
       },
-      [](bool trouble, const std::string& text) {
-        if (trouble) {
-          spdlog::warn("{}", text);
-        } else {
-          spdlog::info("{}", text);
-        }
-      },
-      metrics_));
+      log_note, metrics_));
   subscriber_->start();
   for (Alert& alert : alerts) intake_->tell(std::move(alert));
   return {};
@@ -156,13 +157,7 @@ void Running::stop() {
 
 Result<std::unique_ptr<Collector>> Collector::start(const Config& config) {
   State state = TRY(open_state(config));
-  for (const Note& note : state.notes) {
-    if (note.warning) {
-      spdlog::warn("{}", note.text);
-    } else {
-      spdlog::info("{}", note.text);
-    }
-  }
+  for (const Note& note : state.notes) log_note(note.warning, note.text);
   Store store = std::move(state.store);
   Index index = std::move(state.index);
   const std::vector<NodeState> nodes = std::move(state.nodes);

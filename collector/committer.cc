@@ -203,6 +203,7 @@ bool Committer::commit(std::vector<Pending>& group) {
 void Committer::note_store() {
   const auto free = parts_.store.free_bytes();
   const std::lock_guard lock(mutex_);
+  gauges_.nodes = parts_.index.node_count();
   gauges_.segments = parts_.store.segment_count();
   gauges_.store_bytes = parts_.store.total_bytes();
   gauges_.free_bytes = free ? *free : 0;

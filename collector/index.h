@@ -98,6 +98,7 @@ class Index {
   /// The end of what has been indexed of the segments, and the last serial given.
   [[nodiscard]] Position position() const { return position_; }
   [[nodiscard]] uint64_t serial() const { return serial_; }
+  [[nodiscard]] size_t node_count() const { return node_ids_.size(); }
 
   Result<void> begin();
   /// Adds a batch and moves its lane's head. False: that batch was there already, nothing changed.

@@ -43,7 +43,7 @@ void Intake::take(Lane lane, std::string_view subject, std::string_view bytes, s
       receipt->again(error_again);
       const std::lock_guard lock(limits_mutex_);
       if (notes_.pass("check", now))
-        parts_.note("a batch could not be judged, it is tried again: " + judged.error().message);
+        parts_.note(true, "a batch could not be judged, it is tried again: " + judged.error().message);
       return;
     }
     checked = std::move(judged).value();
@@ -98,7 +98,8 @@ void Intake::accept(const Checked& checked, uint64_t now_ns, Pending& pending) {
                                Verdict::accepted, "Chain restarted: " + checked.reason, now_ns)));
   }
   parts_.metrics.integrity_alerts += pending.own_alerts.size();
-  if (checked.first_key) parts_.note("node " + checked.header.node + ": its key is trusted from now on (first use)");
+  if (checked.first_key)
+    parts_.note(false, "node " + checked.header.node + ": its key is trusted from now on (first use)");
   pending.shown = verdict_row(checked, now_ns);
 }
 
@@ -123,7 +124,8 @@ void Intake::refuse(Lane lane, const Checked& checked, std::string_view bytes, u
   ++parts_.metrics.integrity_alerts;
   if (auto kept = parts_.quarantine.keep(*row, bytes); !kept) {
     const std::lock_guard lock(limits_mutex_);
-    if (notes_.pass("quarantine", now_ns)) parts_.note("a refused batch could not be kept: " + kept.error().message);
+    if (notes_.pass("quarantine", now_ns))
+      parts_.note(true, "a refused batch could not be kept: " + kept.error().message);
   }
 }
 

@@ -24,7 +24,7 @@ class Intake {
     std::array<Verifier, 2> verifiers;  ///< alerts, telemetry
     Quarantine quarantine;
     std::function<void(const AckBook::Ack&)> send;
-    std::function<void(const std::string&)> note;  ///< a change of state for the log: a node trusted, a disk error
+    std::function<void(bool trouble, const std::string&)> note;  ///< a change of state, for the log
   };
   explicit Intake(Parts parts) : parts_(std::move(parts)) {}
 

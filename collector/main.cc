@@ -14,6 +14,7 @@
 #include <iostream>
 
 #include "collector/collector.h"
+#include "collector/keys_file.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/wire/keys.h"
@@ -151,7 +152,13 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (flags.check) {
-    std::printf("%s: right\n", flags.config_file.c_str());
+    if (!config->nodes.keys_file.empty()) {
+      if (auto keys = collector::load_keys(config->nodes.keys_file); !keys) {
+        std::fprintf(stderr, "shrike-collector: %s\n", keys.error().message.c_str());
+        return 2;
+      }
+    }
+    std::printf("%s: nothing wrong\n", flags.config_file.c_str());
     return 0;
   }
   if (flags.print_identity) {

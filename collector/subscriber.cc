@@ -81,8 +81,17 @@ class Link {
   static void on_error(natsConnection* connection, natsSubscription*, natsStatus status, void* self) {
     const char* words = nullptr;
     natsConnection_GetLastError(connection, &words);
-    static_cast<Link*>(self)->note_(true, std::string("NATS: ") + natsStatus_GetText(status) +
-                                              (words != nullptr && *words != '\0' ? std::string(": ") + words : ""));
+    static_cast<Link*>(self)->on_trouble(std::string("NATS: ") + natsStatus_GetText(status) +
+                                         (words != nullptr && *words != '\0' ? std::string(": ") + words : ""));
+  }
+  void on_trouble(const std::string& text) {
+    // A permission that is missing comes up with every message: the same words once a minute. Only the library's one
+    // callback thread comes here.
+    const auto now = std::chrono::steady_clock::now();
+    if (text == last_trouble_ && now - told_ < std::chrono::minutes(1)) return;
+    last_trouble_ = text;
+    told_ = now;
+    note_(true, text);
   }
   void on_lost() {
     if (closing_) return;
@@ -108,6 +117,8 @@ class Link {
   std::condition_variable closed_;
   bool is_closed_ = false;
   std::atomic<bool> closing_{false};
+  std::string last_trouble_;
+  std::chrono::steady_clock::time_point told_{};
 };
 
 /// Answers on the message's own reply subject, which stays right across reconnections and new subscriptions.

@@ -9,6 +9,8 @@ constexpr uint64_t gap_patience_ns = 30 * second;
 constexpr uint64_t gap_again_ns = 600 * second;
 constexpr uint64_t losses_interval_ns = 10 * second;
 constexpr size_t boots_max = 4;
+// A clock that was set back is no reason to be silent until it has caught up.
+uint64_t since(uint64_t then, uint64_t now) { return now >= then ? now - then : UINT64_MAX; }
 }  // namespace
 
 void Watch::restore(const std::vector<NodeState>& nodes) {
@@ -63,7 +65,7 @@ std::vector<Alert> Watch::accepted(const BatchHeader& header, uint64_t now_ns) {
   counters.by_lane[header.lane] = header.losses;
   if (node.waiting.empty()) return {};
   node.subject = {header.node, header.lane, header.boot, header.seq};
-  if (node.told_ns != 0 && now_ns < node.told_ns + losses_interval_ns) return {};
+  if (node.told_ns != 0 && since(node.told_ns, now_ns) < losses_interval_ns) return {};
   return {lost(header.node, node, now_ns)};
 }
 
@@ -78,17 +80,17 @@ std::vector<Alert> Watch::tick(uint64_t now_ns) {
   std::vector<Alert> alerts;
   const std::lock_guard lock(mutex_);
   for (auto& [name, gap] : gaps_) {
-    if (now_ns < gap.since_ns + gap_patience_ns) continue;
-    if (gap.told_ns != 0 && now_ns < gap.told_ns + gap_again_ns) continue;
+    if (since(gap.since_ns, now_ns) < gap_patience_ns) continue;
+    if (gap.told_ns != 0 && since(gap.told_ns, now_ns) < gap_again_ns) continue;
     gap.told_ns = now_ns;
     alerts.push_back(integrity_alert("Batches missing", Severity::high, gap.subject, Verdict::gap,
                                      "Batches missing: " + gap.reason + "; they have not come for " +
-                                         std::to_string((now_ns - gap.since_ns) / second) +
+                                         std::to_string((now_ns - std::min(now_ns, gap.since_ns)) / second) +
                                          " s, and nothing of this lane is accepted meanwhile",
                                      now_ns));
   }
   for (auto& [name, node] : nodes_)
-    if (!node.waiting.empty() && now_ns >= node.told_ns + losses_interval_ns)
+    if (!node.waiting.empty() && since(node.told_ns, now_ns) >= losses_interval_ns)
       alerts.push_back(lost(name, node, now_ns));
   return alerts;
 }

@@ -152,6 +152,32 @@ TEST_F(CollectorRig, GoesOnWhenTheServerIsKilledAndComesBackEmpty) {
       key, [](const AckBody& ack) { return ack.seq == 2; }, std::chrono::seconds(40)));
 }
 
+TEST_F(CollectorRig, NeedsNoMoreThanItsNkeyAllows) {
+  const PrivateKey nkey = PrivateKey::generate();
+  config.nats.nkey_seed_file = dir + "/nkey.seed";
+  ASSERT_TRUE(write_file_atomic(config.nats.nkey_seed_file, nkey.nkey_seed() + "\n", 0600).ok());
+  std::string may = "\"shrike.v1.ack.*\", \"shrike.v1.cmd.*\", \"$JS.API.INFO\"";
+  for (const std::string stream : {"SHRIKE_ALERTS", "SHRIKE_TELEMETRY"}) {
+    for (const char* verb : {"CREATE", "INFO"}) may += ", \"$JS.API.STREAM." + std::string(verb) + "." + stream + "\"";
+    for (const char* verb : {"DURABLE.CREATE", "INFO", "MSG.NEXT"})
+      may += ", \"$JS.API.CONSUMER." + std::string(verb) + "." + stream + ".>\"";
+    may += ", \"$JS.ACK." + stream + ".>\"";
+  }
+  nats->stop();
+  nats->configure("max_payload: 2MB\nauthorization { users: [ { nkey: " + nkey.public_key().nkey() +
+                  ", permissions: { publish: [" + may +
+                  "], subscribe: [\"_INBOX.>\"] } }, { user: a, password: b } ] }");
+  ASSERT_TRUE(nats->resume());
+  start();
+  agent = std::make_unique<MadeAgent>("nats://a:b@127.0.0.1:" + std::to_string(nats->port()));
+  agent->meanwhile = [this] { collector->tick(); };
+  agent->hear("web-1");
+  MadeChain chain;
+  send(chain, chain.batch());
+  EXPECT_TRUE(agent->acked(key, [](const AckBody& ack) { return ack.seq == 1; }));
+  EXPECT_EQ(nats->log().find("Permissions Violation"), std::string::npos) << nats->log();
+}
+
 TEST_F(CollectorRig, RefusesWrongTokensAndParameters) {
   start();
   auto wrong = client();
