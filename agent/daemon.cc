@@ -12,6 +12,7 @@
 #include "agent/daemon_impl.h"
 #include "agent/privileges.h"
 #include "common/base/clock.h"
+#include "common/base/file.h"
 
 namespace shrike::agent {
 namespace {
@@ -20,8 +21,11 @@ Result<Fd> signal_fd() {
   sigset_t set;
   sigemptyset(&set);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
+  // What would end the agent by default and means nothing to it. It may be told of, but not ended by it.
   sigset_t blocked = set;
-  sigaddset(&blocked, SIGPIPE);
+  for (const int number : {SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGXCPU})
+    sigaddset(&blocked, number);
+  for (int number = SIGRTMIN; number <= SIGRTMAX; ++number) sigaddset(&blocked, number);
   if (::pthread_sigmask(SIG_BLOCK, &blocked, nullptr) != 0) return errno_error("pthread_sigmask");
   Fd fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd.valid()) return errno_error("signalfd");
@@ -97,6 +101,9 @@ Result<void> Daemon::Impl::set_up() {
   Identity identity = TRY(load_identity(config));
   node = identity.node;
   public_key = identity.key.public_key().to_hex();
+  running_file = config.state_dir + "/running";
+  ended_badly = ::access(running_file.c_str(), F_OK) == 0;
+  TRY_VOID(write_file_atomic(running_file, std::to_string(::getpid()) + "\n", 0600));
   TRY_VOID(open_kernel(loaded));
   // Capabilities are a thread's: they go before the spool starts the first one. A file of the state folder that is not
   // root's own cannot be written from here on.

@@ -46,6 +46,8 @@ struct Daemon::Impl {
   AlertProcess own_process;  // what alerts about the agent itself name
   std::future<Result<Reload>> reloading;
   bool reload_again = false;
+  std::string running_file;  // there while the agent runs, and after an end that was none of its own
+  bool ended_badly = false;
   bool busy = false;  // the last poll found records
   bool signalled = false;
   bool stopping = false;

@@ -53,8 +53,15 @@ bool needs_restart(const Config& now, const Config& next) {
 Result<void> Daemon::run() {
   Impl& impl = *impl_;
   const uint64_t now = wall_now_ns();
-  impl.raise({integrity_alert(now, "Agent started", Severity::info,
-                              "Shrike agent " + impl.options.version + " watches " + impl.node)});
+  const std::string started = "Shrike agent " + impl.options.version + " watches " + impl.node;
+  if (impl.ended_badly) {
+    spdlog::warn("the agent did not end by itself the last time: what happened meanwhile was not seen");
+    impl.raise({integrity_alert(
+        now, "Agent started", Severity::medium,
+        started + "; the last time it did not end by itself, and what happened meanwhile " + "was not seen")});
+  } else {
+    impl.raise({integrity_alert(now, "Agent started", Severity::info, started)});
+  }
   impl.raise(feature_alerts(now, impl.features));
   for (const auto& note : impl.features.notes) spdlog::warn("{}", note);
   spdlog::info("watching as node {}: {} rules, key {}", impl.node, impl.pipeline->rules().size(), impl.public_key);
@@ -265,6 +272,7 @@ void Daemon::Impl::end() {
     if (auto flushed = capture->flush(); !flushed) spdlog::error("capture: {}", flushed.error().message);
   server.reset();
   shipping->stop(stop_patience);
+  ::unlink(running_file.c_str());
   spdlog::info("stopped");
 }
 
