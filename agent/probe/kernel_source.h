@@ -88,7 +88,8 @@ class KernelSource {
   /// meanwhile waits in the rings.
   Result<size_t> prime(const RecordCallback& callback);
 
-  /// Changes what is let through, without losing or doubling an event. On error the old filter stays in force.
+  /// Changes what is let through, without losing an event. One that another core reports at the very moment of the
+  /// switch can come twice, once from each generation. On error the old filter stays in force.
   Result<void> reload(const FilterSpec& filter);
 
   [[nodiscard]] Counters counters() const;

@@ -9,7 +9,10 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <algorithm>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "common/base/fd.h"
 #include "tests/kernel/watch.h"
@@ -73,6 +76,42 @@ TEST(KernelSource, KnowsTheIdsOfItsObjects) {
   EXPECT_FALSE(ids.programs.empty());
   EXPECT_GE(ids.maps.size(), 8u);
   EXPECT_FALSE(ids.links.empty());
+}
+
+TEST(KernelSource, ForkComesBeforeWhatTheChildDoesAndExitAfterIt) {
+  SHRIKE_NEED("bpf", Watch::possible());
+  Watch watch({EventKind::fork, EventKind::exit, EventKind::socket});
+  ASSERT_TRUE(watch.open());
+  // Two processes make children at the same time, so that records of both cores meet in all rings.
+  constexpr size_t children = 300;
+  std::map<uint32_t, std::string> steps;  // of each process, in the order in which they came out
+  const auto collect = [&](std::span<const std::byte> record) {
+    const test::Seen seen(record);
+    if (seen->kind == EventKind::fork) steps[static_cast<uint32_t>(seen->arg[1])] += 'f';
+    if (seen->kind == EventKind::socket) steps[seen->task.pid] += 's';
+    if (seen->kind == EventKind::exit) steps[seen->task.pid] += 'x';
+  };
+  std::vector<pid_t> makers;
+  for (int i = 0; i < 2; ++i) {
+    makers.push_back(::fork());
+    if (makers.back() != 0) continue;
+    for (size_t n = 0; n < children; ++n) {
+      const pid_t child = ::fork();
+      if (child == 0) ::_exit(::socket(AF_INET, SOCK_DGRAM, 0) < 0 ? 1 : 0);
+      ::waitpid(child, nullptr, 0);
+    }
+    ::_exit(0);
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  const auto ended = [&](pid_t maker) { return steps[static_cast<uint32_t>(maker)].ends_with('x'); };
+  while ((!ended(makers[0]) || !ended(makers[1])) && std::chrono::steady_clock::now() < deadline)
+    ASSERT_TRUE(watch.source().poll(std::chrono::milliseconds(20), collect).ok());
+  for (const pid_t maker : makers) ::waitpid(maker, nullptr, 0);
+  const auto whole = static_cast<size_t>(
+      std::count_if(steps.begin(), steps.end(), [](const auto& one) { return one.second == "fsx"; }));
+  EXPECT_GE(whole, 2 * children);
+  for (const auto& [pid, order] : steps)
+    EXPECT_EQ(order.find("sf"), std::string::npos) << pid << ": " << order << " (an event before its process)";
 }
 
 TEST(KernelSource, PrimingShowsEveryProcessThatIsThere) {
