@@ -31,9 +31,9 @@ __weak __noinline __u64 hash_rest(__u32 which, __u32 length)
 }
 
 /* Texts are compared and hashed by eight bytes: what follows the last one must be zero. */
-static __always_inline void pad_text(char *text, __u32 length)
+static __always_inline void pad_text(char *text, __u64 length, __u64 max)
 {
-	*(__u64 *)(text + length) = 0;
+	*(__u64 *)(text + at_most(length, max)) = 0;
 }
 
 /* Reads a path argument behind GIVEN. */
@@ -51,7 +51,7 @@ static __always_inline void read_given(__u32 which, __u64 user, struct given *g)
 	if (n > 0 && n <= SHRIKE_PATH_MAX && text) {
 		g->length = n - 1;
 		g->absolute = text[GIVEN] == '/';
-		pad_text(text + GIVEN, n - 1);
+		pad_text(text + GIVEN, n - 1, SHRIKE_PATH_MAX);
 	}
 }
 
@@ -67,7 +67,7 @@ static __always_inline void keep(struct entry *e, int which, __u64 user)
 	if (n <= 0 || n > ENTRY_TEXT)
 		return;
 	e->length[which] = n - 1;
-	pad_text(e->text[which], n - 1);
+	pad_text(e->text[which], n - 1, ENTRY_TEXT);
 	if (n == ENTRY_TEXT) {
 		__u32 key = CONTEXT_TASK;
 		struct work *w = bpf_map_lookup_elem(&works, &key);
@@ -166,7 +166,7 @@ __weak __noinline int record_given(__u32 index, __u32 which, struct given *g)
 	if (!s || !text || !g || index >= SHRIKE_SPANS)
 		return 0;
 	if (g->length < 0)
-		s->record.span[index].flags = SHRIKE_SPAN_USER | SHRIKE_SPAN_FAULT;
+		s->record.span[at_most(index, SHRIKE_SPANS - 1)].flags = SHRIKE_SPAN_USER | SHRIKE_SPAN_FAULT;
 	else
 		record_bytes(s, index, text + GIVEN, g->length,
 			     SHRIKE_SPAN_USER | (g->cut ? SHRIKE_SPAN_TRUNCATED : 0));

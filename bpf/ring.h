@@ -94,16 +94,28 @@ static __always_inline __u32 text_used(const struct shrike_record *r)
 	return r->size - sizeof(*r);
 }
 
+/*
+ * `n`, at most `max`, in a form that any verifier believes: clang likes to check one copy of a number and use another,
+ * which kernels before 6.12 do not follow.
+ */
+static __always_inline __u64 at_most(__u64 n, __u64 max)
+{
+	barrier_var(n);
+	return n > max ? max : n;
+}
+
 static __always_inline void record_span(struct shrike_record *r, enum shrike_span_index index, __u32 used, __u32 length,
 					__u16 flags)
 {
+	struct shrike_span *span = &r->span[at_most(index, SHRIKE_SPANS - 1)];
+
 	if (length > SCRATCH_TEXT - used) {
 		length = SCRATCH_TEXT - used;
 		flags |= SHRIKE_SPAN_TRUNCATED;
 	}
-	r->span[index].offset = sizeof(*r) + used;
-	r->span[index].length = length;
-	r->span[index].flags = flags;
+	span->offset = sizeof(*r) + used;
+	span->length = length;
+	span->flags = flags;
 	r->size = sizeof(*r) + used + length;
 }
 
@@ -150,15 +162,14 @@ static __always_inline void record_bytes(struct scratch *s, enum shrike_span_ind
 					 __u16 flags)
 {
 	__u32 used = text_used(&s->record);
+	__u64 n = at_most(length, SHRIKE_PATH_MAX);
 
 	if (used > SCRATCH_TEXT || !length)
 		return;
-	if (length > SHRIKE_PATH_MAX) {
-		length = SHRIKE_PATH_MAX;
+	if (length > SHRIKE_PATH_MAX)
 		flags |= SHRIKE_SPAN_TRUNCATED;
-	}
-	if (bpf_probe_read_kernel(s->text + used, length, from) == 0)
-		record_span(&s->record, index, used, length, flags);
+	if (bpf_probe_read_kernel(s->text + used, n, from) == 0)
+		record_span(&s->record, index, used, n, flags);
 }
 
 /* `length` bytes of user memory, at most `max`. */
@@ -167,15 +178,12 @@ static __always_inline void record_user_bytes(struct scratch *s, enum shrike_spa
 {
 	__u32 used = text_used(&s->record);
 	__u16 flags = SHRIKE_SPAN_USER;
-	__u64 n = length;
+	__u64 n = at_most(length, max);
 
 	if (used > SCRATCH_TEXT || !length)
 		return;
-	if (n > max)
+	if (length > max)
 		flags |= SHRIKE_SPAN_TRUNCATED;
-	barrier_var(n); /* or clang checks one copy and uses another */
-	if (n > max)
-		n = max;
 	if (bpf_probe_read_user(s->text + used, n, (const void *)user)) {
 		n = 0;
 		flags |= SHRIKE_SPAN_FAULT;

@@ -293,8 +293,7 @@ TEST_F(OpenEvents, WhatIsOverBudgetIsCountedExactly) {
   probe::ProbeOptions options;
   options.budget_per_s = 1;
   options.budget_burst = 10;
-  FilterSpec spec = prefix(file_);
-  Watch watch({EventKind::open}, spec, options);
+  Watch watch({EventKind::open}, prefix(file_, access_open_read), options);
   ASSERT_TRUE(watch.open());
   constexpr size_t opens = 200;
   const Child child = run_child([&] {
