@@ -73,19 +73,13 @@ void log_rules(const LoadedRules& loaded) {
                    status.reason);
 }
 
-std::string host_name() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
-}
-
 Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Daemon::Daemon(Daemon&&) noexcept = default;
 Daemon& Daemon::operator=(Daemon&&) noexcept = default;
 Daemon::~Daemon() = default;
 
 Result<Daemon> Daemon::start(DaemonOptions options) {
-  auto impl = std::make_unique<Impl>();
-  impl->options = std::move(options);
+  auto impl = std::make_unique<Impl>(std::move(options));
   TRY_VOID(impl->set_up());
   return Daemon(std::move(impl));
 }
@@ -96,19 +90,20 @@ Result<void> Daemon::Impl::set_up() {
   signals = TRY(signal_fd());
   load_name_service();
 
-  auto loaded = TRY(load_rules(config.rules.files, host_name()));
+  LoadedRules loaded = std::move(options.rules);
   log_rules(loaded);
+  state_lock = TRY(lock_state(config));
   Identity identity = TRY(load_identity(config));
   node = identity.node;
   public_key = identity.key.public_key().to_hex();
-  running_file = config.state_dir + "/running";
-  ended_badly = ::access(running_file.c_str(), F_OK) == 0;
-  TRY_VOID(write_file_atomic(running_file, std::to_string(::getpid()) + "\n", 0600));
   TRY_VOID(open_kernel(loaded));
   // Capabilities are a thread's: they go before the spool starts the first one. A file of the state folder that is not
   // root's own cannot be written from here on.
   TRY_VOID(drop_capabilities());
   shipping = TRY(Shipping::open(config, std::move(identity), options.version));
+  running_file = config.state_dir + "/running";
+  ended_badly = ::access(running_file.c_str(), F_OK) == 0;
+  TRY_VOID(write_file_atomic(running_file, std::to_string(::getpid()) + "\n", 0600));
   TRY_VOID(open_pipeline(std::move(loaded)));
   TRY_VOID(install_system_call_filter());
 

@@ -13,6 +13,7 @@ namespace shrike::agent {
 
 struct DaemonOptions {
   Config config;
+  LoadedRules rules;
   /// Reads the configuration again, flags applied: for SIGHUP.
   std::function<Result<Config>()> read_config;
   std::string version;

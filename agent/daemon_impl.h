@@ -23,7 +23,10 @@ struct Reload {
 };
 
 struct Daemon::Impl {
+  explicit Impl(DaemonOptions given) : options(std::move(given)) {}
+
   DaemonOptions options;
+  Fd state_lock;
   Fd signals;
   Fd epoll;
   ServiceManager manager;
@@ -74,8 +77,6 @@ struct Daemon::Impl {
   void end();
 };
 
-/// The host's name as the kernel has it.
-std::string host_name();
 /// Warns of rules that are not in force.
 void log_rules(const LoadedRules& loaded);
 /// Ours: processes and kernel objects.

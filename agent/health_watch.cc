@@ -9,14 +9,11 @@ constexpr uint64_t tell_again_ns = 10'000'000'000;
 constexpr const char* class_names[probe::event_class_count] = {"lifecycle", "privilege", "file", "network"};
 constexpr const char* loss_names[probe::loss_count] = {"ring_full", "over_budget", "too_large"};
 
-/// Programs that the agent's own heartbeat makes run: every system call, and the birth and end of a thread.
-constexpr const char* beating[] = {"sys_enter", "sys_exit", "fork", "exit"};
-
-bool beats(const std::string& program) {
-  // "exit" must not catch "sys_exit": compare whole names without the "on_" that programs begin with.
-  std::string_view name = program;
-  if (name.starts_with("on_")) name.remove_prefix(3);
-  return std::any_of(std::begin(beating), std::end(beating), [&](const char* known) { return name == known; });
+/// Programs that the agent's own heartbeat makes run: the exit of a call that is always wanted, the entry of one that
+/// is wanted when `opens`, and the birth and end of a thread.
+bool beats(std::string_view program, bool opens) {
+  if (program == "sys_enter") return opens;
+  return program == "sys_exit" || program == "on_fork" || program == "on_exit";
 }
 
 }  // namespace
@@ -50,10 +47,11 @@ std::vector<Alert> HealthWatch::on_losses(uint64_t time_ns, const Lost& lost) {
   return alerts;
 }
 
-std::vector<Alert> HealthWatch::on_heartbeat(uint64_t time_ns, const std::vector<probe::Counters::Program>& programs) {
+std::vector<Alert> HealthWatch::on_heartbeat(uint64_t time_ns, const std::vector<probe::Counters::Program>& programs,
+                                             bool opens) {
   std::vector<Alert> alerts;
   for (const auto& program : programs) {
-    if (!beats(program.name)) continue;
+    if (!beats(program.name, opens)) continue;
     auto at = std::find_if(beats_.begin(), beats_.end(), [&](const Beat& beat) { return beat.name == program.name; });
     if (at == beats_.end()) {
       beats_.push_back({program.name, program.runs, 0, false});

@@ -53,7 +53,7 @@ int fail(int code, const Error& error) {
 
 int check(const Config& config) {
   std::vector<scoring::RuleStatus> statuses;
-  auto rules = load_rules(config.rules.files, "");
+  auto rules = load_rules(config.rules.files, host_name());
   if (!rules) return fail(exit_config, rules.error());
   for (const auto& status : rules->statuses)
     if (status.state == scoring::RuleStatus::State::unsupported)
@@ -72,7 +72,7 @@ int print_identity(const Config& config) {
 }
 
 int print_features(const Config& config) {
-  auto rules = load_rules(config.rules.files, "");
+  auto rules = load_rules(config.rules.files, host_name());
   if (!rules) return fail(exit_config, rules.error());
   const auto source = probe::KernelSource::open({}, filter_for(rules->rules, config.filter.kinds));
   if (!source) return fail(exit_failed, source.error());
@@ -114,13 +114,16 @@ class Printer : public Sink {
 };
 
 int run_replay(const Flags& flags, const Config& config) {
-  char host[256] = {};
-  (void)::gethostname(host, sizeof host - 1);
+  const std::string host = host_name();
   auto rules = load_rules(config.rules.files, host);
   if (!rules) return fail(exit_config, rules.error());
   std::unique_ptr<Shipping> shipping;
   std::string node = config.node.empty() ? node_of_host(host) : config.node;
+  Fd lock;
   if (flags.seal) {
+    auto locked = lock_state(config);
+    if (!locked) return fail(exit_failed, locked.error());
+    lock = std::move(locked).value();
     auto identity = load_identity(config);
     if (!identity) return fail(exit_failed, identity.error());
     node = identity->node;
@@ -145,11 +148,13 @@ int run_replay(const Flags& flags, const Config& config) {
 }
 
 int run_daemon(const Flags& flags, Config config) {
-  DaemonOptions options;
-  options.config = std::move(config);
-  options.read_config = [flags] { return configuration(flags); };
-  options.version = SHRIKE_VERSION;
-  options.capture = flags.capture;
+  auto rules = load_rules(config.rules.files, host_name());
+  if (!rules) return fail(exit_config, rules.error());
+  DaemonOptions options{.config = std::move(config),
+                        .rules = std::move(rules).value(),
+                        .read_config = [flags] { return configuration(flags); },
+                        .version = SHRIKE_VERSION,
+                        .capture = flags.capture};
   auto daemon = Daemon::start(std::move(options));
   if (!daemon) return fail(exit_failed, daemon.error());
   if (auto ended = daemon->run(); !ended) return fail(exit_failed, ended.error());

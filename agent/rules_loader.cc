@@ -1,5 +1,7 @@
 #include "agent/rules_loader.h"
 
+#include <unistd.h>
+
 #include "agent/self_watch.h"
 #include "common/base/file.h"
 #include "common/wire/keys.h"
@@ -40,6 +42,11 @@ uint32_t accesses_of(EventKind kind) {
 }
 
 }  // namespace
+
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+}
 
 Result<LoadedRules> load_rules(const std::vector<std::string>& files, const std::string& host_name) {
   std::vector<scoring::RuleFile> texts;

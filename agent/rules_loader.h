@@ -20,6 +20,9 @@ struct LoadedRules {
 /// place.
 Result<LoadedRules> load_rules(const std::vector<std::string>& files, const std::string& host_name);
 
+/// This host's name as the kernel has it: what rules may ask for.
+std::string host_name();
+
 /// What the kernel lets through: what the rules ask for, what the process table and the self-watch live on, and the
 /// extra kinds of the configuration (file kinds whatever the path).
 FilterSpec filter_for(const scoring::RuleSet& rules, const std::vector<EventKind>& extra_kinds);

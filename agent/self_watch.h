@@ -55,9 +55,10 @@ class HealthWatch {
   /// each class and cause.
   std::vector<Alert> on_losses(uint64_t time_ns, const Lost& lost);
 
-  /// `programs` after the agent has made a system call and started a thread of its own: the programs that see these
-  /// must have run since the last time. Told once when one stops (after two silent rounds) and once when it goes on.
-  std::vector<Alert> on_heartbeat(uint64_t time_ns, const std::vector<probe::Counters::Program>& programs);
+  /// `programs` after the agent has called bpf(), opened a file and started a thread: the programs that see these must
+  /// have run since the last time. `opens`: opening files leaves the kernel at all, so that its entry is hooked.
+  /// Told once when one stops (after two silent rounds) and once when it goes on.
+  std::vector<Alert> on_heartbeat(uint64_t time_ns, const std::vector<probe::Counters::Program>& programs, bool opens);
 
  private:
   struct Told {

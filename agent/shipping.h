@@ -8,6 +8,7 @@
 #include "agent/config.h"
 #include "agent/pipeline.h"
 #include "agent/status.h"
+#include "common/base/fd.h"
 #include "common/base/result.h"
 #include "common/wire/batch.h"
 #include "common/wire/keys.h"
@@ -20,6 +21,10 @@ struct Identity {
   PrivateKey key;       ///< signs batches
   PrivateKey nats_key;  ///< NATS identity
 };
+
+/// Takes the state folder for this process: two agents on one would fork its chains. Held as long as the result is.
+/// Errors: another agent has it; the folder cannot be made.
+Result<Fd> lock_state(const Config& config);
 
 /// Loads both keys, or makes them. Errors: the state folder cannot be made or a key file is not one.
 Result<Identity> load_identity(const Config& config);

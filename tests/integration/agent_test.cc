@@ -86,6 +86,22 @@ TEST_F(Agent, ReloadsUnderItsFilterAndKeepsTheOldRulesWhenTheNewAreBroken) {
               testing::IsSupersetOf({"Agent reload refused", "shadow", "Agent reloaded", "renamed"}));
 }
 
+TEST_F(Agent, RefusesAStateFolderThatAnotherOneUses) {
+  AgentRig rig;
+  ASSERT_TRUE(rig.start());
+  auto second = ctl::Child::start({"second",
+                                   {ctl::find_program("shrike-agent"), "--config", rig.files.dir() + "/agent.toml"},
+                                   {},
+                                   rig.files.dir() + "/second.log"});
+  ASSERT_TRUE(second);
+  const auto end = second->ended(AgentRig::patience);
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->exit_code, 1);
+  const auto log = read_file(rig.files.dir() + "/second.log");
+  EXPECT_THAT(log ? *log : "", HasSubstr("is in use by another agent"));
+  EXPECT_EQ(rig.stop().exit_code, 0);
+}
+
 TEST_F(Agent, IsNotEndedByASignalThatMeansNothingToIt) {
   AgentRig rig;
   ASSERT_TRUE(rig.start());

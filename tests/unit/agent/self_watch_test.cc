@@ -87,8 +87,9 @@ TEST(Health, LossIsToldWhenItGrowsAndThenAtMostOnceInTenSeconds) {
 
 TEST(Health, AProgramThatStopsIsToldOnceAndWhenItGoesOn) {
   HealthWatch health;
+  bool opens = true;
   const auto beat = [&](uint64_t enter, uint64_t exec) {
-    return health.on_heartbeat(1, {{"on_sys_enter", 1, enter}, {"on_exec", 2, exec}});
+    return health.on_heartbeat(1, {{"sys_enter", 1, enter}, {"on_exec", 2, exec}}, opens);
   };
   EXPECT_TRUE(beat(5, 1).empty());
   EXPECT_TRUE(beat(6, 1).empty());  // nobody executed anything: that is no failure
@@ -99,6 +100,9 @@ TEST(Health, AProgramThatStopsIsToldOnceAndWhenItGoesOn) {
   EXPECT_TRUE(beat(6, 1).empty());
   EXPECT_EQ(beat(7, 1).size(), 1u);
   EXPECT_TRUE(beat(8, 1).empty());
+  // Where no open is wanted its entry is not hooked, and nothing of ours makes the program run.
+  opens = false;
+  for (int round = 0; round < 4; ++round) EXPECT_TRUE(beat(8, 1).empty());
 }
 
 TEST(Health, EachMissingFeatureIsTold) {
