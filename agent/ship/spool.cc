@@ -1,6 +1,7 @@
 #include "agent/ship/spool.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -40,6 +41,11 @@ Spool::~Spool() {
 
 Result<void> Spool::load() {
   TRY_VOID(make_dirs(options_.state_dir, 0700));
+  lock_ = Fd(::open(options_.state_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock_.valid()) return errno_error(options_.state_dir);
+  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
+    return errno == EWOULDBLOCK ? Error{options_.state_dir + ": another agent is using it", EWOULDBLOCK}
+                                : errno_error(options_.state_dir);
   const std::string host_boot = trimmed(TRY(read_file(options_.boot_id_file, 256)));
   const std::string path = options_.state_dir + "/chain";
   ChainState state;

@@ -44,7 +44,7 @@ struct LaneStatus {
 class Spool {
  public:
   /// Reads and repairs `state_dir`/spool and /chain. Begins a new boot when the host has booted since, or when its
-  /// state was lost. Errors: the folder cannot be read or written; max_bytes under 1 MiB.
+  /// state was lost. Errors: the folder cannot be read or written, or another agent has it; max_bytes under 1 MiB.
   static Result<std::unique_ptr<Spool>> open(SpoolOptions options, Identity identity);
   ~Spool();  ///< syncs
 
@@ -90,6 +90,7 @@ class Spool {
   void run_sync();
 
   const SpoolOptions options_;
+  Fd lock_;  ///< on state_dir: two agents on one chain would fork it
   const Identity identity_;
   mutable std::mutex mutex_;
   std::array<std::optional<LaneSpool>, 2> lanes_;

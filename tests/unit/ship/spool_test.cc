@@ -452,6 +452,13 @@ TEST_F(SpoolTest, LeftoversOfInterruptedReplacementsDoNoHarm) {
   expect_whole(drained(*spool), verifier);
 }
 
+TEST_F(SpoolTest, TwoAgentsCannotHaveOneStateFolder) {
+  auto first = open();
+  EXPECT_THAT(Spool::open(options(), identity).error().message, HasSubstr("another agent is using it"));
+  first.reset();
+  EXPECT_TRUE(Spool::open(options(), identity));
+}
+
 TEST_F(SpoolTest, TooSmallALimitIsRefused) {
   max_bytes = 1000;
   EXPECT_THAT(Spool::open(options(), identity).error().message, HasSubstr("max_bytes"));
