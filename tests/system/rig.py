@@ -34,7 +34,7 @@ def need_all():
     need("nats", subprocess.run(["sh", "-c", f"command -v {NATS}"], stdout=subprocess.DEVNULL).returncode == 0)
 
 
-def wait_until(what, condition, seconds=30.0, every=0.05):
+def wait_until(what, condition, seconds=90.0, every=0.05):
     """The first true value of condition(); fails loudly after `seconds`."""
     end = time.monotonic() + seconds
     while True:
@@ -102,16 +102,17 @@ class Rig:
                     f'[api]\nlisten = "127.0.0.1:{self.api_port}"\n[store]\nmin_free_bytes = 67108864\n{extra}')
 
     def identity(self, program, config):
-        out = subprocess.run([self.program(program), "--config", config, "--print-identity"], check=True,
-                             stdout=subprocess.PIPE, text=True).stdout
-        return dict(line.split(None, 1) for line in out.strip().splitlines())
+        """What --print-identity prints, as words."""
+        return subprocess.run([self.program(program), "--config", config, "--print-identity"], check=True,
+                              stdout=subprocess.PIPE, text=True).stdout.split()
 
     def add_node(self, *arguments):
         subprocess.run([os.path.join(SOURCE, "packaging", "nats", "shrike-add-node"), *arguments], check=True,
                        env={**os.environ, "SHRIKE_ETC": self.path("etc")}, stdout=subprocess.DEVNULL)
 
     def add_collector(self):
-        self.add_node("--collector", self.identity("shrike-collector", self.path("etc", "collector.toml"))["nkey"].strip())
+        words = self.identity("shrike-collector", self.path("etc", "collector.toml"))
+        self.add_node("--collector", words[words.index("nkey") + 1])
 
     def add_agent(self, node, extra="", namespace=None, rules=RULES):
         """Writes its configuration and lets it in. `extra`: more TOML."""
@@ -124,10 +125,8 @@ class Rig:
             f.write(f'node = "{node}"\nstate_dir = "{state}"\n[nats]\nurl = "{self.url()}"\n{ca}'
                     f'[collector]\npublic_key_file = "{self.path("collector", "key.pub")}"\n'
                     f'[rules]\nfiles = ["{rules}"]\n[metrics]\nlisten = "127.0.0.1:{metrics}"\n{extra}')
-        who = self.identity("shrike-agent", config)
-        self.add_node(node, who["nkey"].strip(), who["key"].strip())
+        self.add_node(*self.identity("shrike-agent", config))
         self.agents[node] = {"config": config, "metrics": metrics, "namespace": namespace}
-        return who
 
     # --- children ---------------------------------------------------------------------------------------------------
 
