@@ -92,7 +92,6 @@ Result<void> Daemon::Impl::set_up() {
 
   LoadedRules loaded = std::move(options.rules);
   log_rules(loaded);
-  state_lock = TRY(lock_state(config));
   Identity identity = TRY(load_identity(config));
   node = identity.node;
   public_key = identity.key.public_key().to_hex();

@@ -26,7 +26,6 @@ struct Daemon::Impl {
   explicit Impl(DaemonOptions given) : options(std::move(given)) {}
 
   DaemonOptions options;
-  Fd state_lock;
   Fd signals;
   Fd epoll;
   ServiceManager manager;

@@ -119,11 +119,7 @@ int run_replay(const Flags& flags, const Config& config) {
   if (!rules) return fail(exit_config, rules.error());
   std::unique_ptr<Shipping> shipping;
   std::string node = config.node.empty() ? node_of_host(host) : config.node;
-  Fd lock;
   if (flags.seal) {
-    auto locked = lock_state(config);
-    if (!locked) return fail(exit_failed, locked.error());
-    lock = std::move(locked).value();
     auto identity = load_identity(config);
     if (!identity) return fail(exit_failed, identity.error());
     node = identity->node;

@@ -1,7 +1,5 @@
 #include "agent/shipping.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "agent/ship/publisher.h"
@@ -40,16 +38,6 @@ Result<std::optional<PublicKey>> collector_key(const std::string& path) {
 }
 
 }  // namespace
-
-Result<Fd> lock_state(const Config& config) {
-  TRY_VOID(make_dirs(config.state_dir, 0700));
-  const std::string path = config.state_dir + "/lock";
-  Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd.valid()) return errno_error(path);
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
-  if (errno == EWOULDBLOCK) return Error{config.state_dir + " is in use by another agent", EWOULDBLOCK};
-  return errno_error(path);
-}
 
 Result<Identity> load_identity(const Config& config) {
   TRY_VOID(make_dirs(config.state_dir, 0700));

@@ -8,7 +8,6 @@
 #include "agent/config.h"
 #include "agent/pipeline.h"
 #include "agent/status.h"
-#include "common/base/fd.h"
 #include "common/base/result.h"
 #include "common/wire/batch.h"
 #include "common/wire/keys.h"
@@ -22,17 +21,13 @@ struct Identity {
   PrivateKey nats_key;  ///< NATS identity
 };
 
-/// Takes the state folder for this process: two agents on one would fork its chains. Held as long as the result is.
-/// Errors: another agent has it; the folder cannot be made.
-Result<Fd> lock_state(const Config& config);
-
 /// Loads both keys, or makes them. Errors: the state folder cannot be made or a key file is not one.
 Result<Identity> load_identity(const Config& config);
 
 /// A Sink that seals, spools and publishes. Used by the loop thread only; the publisher has threads of its own.
 class Shipping : public Sink {
  public:
-  /// Opens the spool and goes on with its chain. Errors: as the spool's and the chain's.
+  /// Opens the spool and goes on with its chain. Errors: another agent has the state folder; as the spool's.
   static Result<std::unique_ptr<Shipping>> open(const Config& config, Identity identity, const std::string& version);
   ~Shipping() override;
 

@@ -98,7 +98,7 @@ TEST_F(Agent, RefusesAStateFolderThatAnotherOneUses) {
   ASSERT_TRUE(end);
   EXPECT_EQ(end->exit_code, 1);
   const auto log = read_file(rig.files.dir() + "/second.log");
-  EXPECT_THAT(log ? *log : "", HasSubstr("is in use by another agent"));
+  EXPECT_THAT(log ? *log : "", HasSubstr("another agent is using it"));
   EXPECT_EQ(rig.stop().exit_code, 0);
 }
 
