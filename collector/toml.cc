@@ -1,8 +1,14 @@
 #include "collector/toml.h"
 
-// Depth of nesting is input: the library's own limit is 256, which is more stack than a thread may have.
+// toml++ 3.3 states assumptions that a file can break ("[ = 1"): with NDEBUG they are undefined behaviour, else aborts.
+// What follows each of them is a right error, so they are left out.
+#undef NDEBUG
+#define TOML_ASSERT(expression) static_assert(true)
+// The library's own limit of 256 is more stack than a thread may have.
 #define TOML_MAX_NESTED_VALUES 32
 #include <toml++/toml.h>
+
+#include <algorithm>
 
 namespace shrike::collector {
 namespace {
@@ -13,9 +19,41 @@ std::string place(const std::string& name, const toml::source_region& source) {
   return name + ":" + std::to_string(source.begin.line) + ":" + std::to_string(source.begin.column);
 }
 
+// toml++ 3.3 also runs into a point that it calls unreachable when a letter beyond ASCII stands outside of strings and
+// comments, where TOML allows none. Returns where the first such one is, or the text's size.
+size_t stray_letter(std::string_view text) {
+  size_t at = 0;
+  while (at < text.size()) {
+    const char c = text[at];
+    if (static_cast<unsigned char>(c) >= 0x80) {
+      if (at != 0 || !text.starts_with("\xEF\xBB\xBF")) return at;
+      at += 3;
+    } else if (c == '#') {
+      at = std::min(text.find('\n', at), text.size());
+    } else if (c == '"' || c == '\'') {
+      const std::string_view once = text.substr(at, 1);
+      const bool many = text.substr(at, 3) == std::string(3, c);
+      const std::string_view end = many ? text.substr(at, 3) : once;
+      at += end.size();
+      while (at < text.size() && text.substr(at, end.size()) != end && (many || text[at] != '\n'))
+        at += c == '"' && text[at] == '\\' ? 2 : 1;
+      at += end.size();
+    } else {
+      ++at;
+    }
+  }
+  return text.size();
+}
+
 }  // namespace
 
 Result<TomlTable> TomlTable::parse(std::string_view text, const std::string& name) {
+  if (const size_t at = stray_letter(text); at < text.size()) {
+    const std::string_view before = text.substr(0, at);
+    const size_t line_begin = before.find('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
+    return Error{name + ":" + std::to_string(std::count(before.begin(), before.end(), '\n') + 1) + ":" +
+                 std::to_string(at - line_begin + 1) + ": a letter that is not ASCII, outside of quotes"};
+  }
   TomlTable table;
   table.name_ = name;
   try {
