@@ -102,6 +102,8 @@ Result<void> Demo::all_alive() {
 
 Result<void> Demo::wait_ready(Child& child, int also, const std::function<bool()>& ready) {
   const uint64_t deadline = boot_now_ns() + static_cast<uint64_t>(std::chrono::nanoseconds(ready_within).count());
+  Progress progress;
+  progress.show("starting " + child.name());
   while (!ready()) {
     TRY_VOID(all_alive());
     if (readable(signals_)) return Error{"ended before it had begun", EINTR};

@@ -3,9 +3,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -44,8 +44,7 @@ class AlertPrinter {
   int wake_;
   std::atomic<uint64_t> count_{0};
   std::atomic<bool> stopping_{false};
-  std::mutex mutex_;
-  std::map<std::string, uint64_t> by_severity_;
+  std::map<std::string, uint64_t> by_severity_;  // the thread's until it has ended
   std::thread thread_;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 // What the command prints: whole lines, at once, safe for a terminal.
 
+#include <atomic>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +28,7 @@ class Output {
  private:
   int fd_;
   bool colour_;
-  bool closed_ = false;
+  std::atomic<bool> closed_{false};  // the demo prints in one thread and looks from another
 };
 
 /// Columns of text, as wide as their widest cell; the first row is the heading.
