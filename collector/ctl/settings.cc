@@ -1,10 +1,10 @@
 #include "collector/ctl/settings.h"
 
-#include <toml++/toml.h>
 #include <unistd.h>
 
 #include <charconv>
 
+#include "collector/toml.h"
 #include "common/base/file.h"
 
 namespace shrike::ctl {
@@ -13,28 +13,12 @@ namespace {
 constexpr const char* default_config = "/etc/shrike/shrike.toml";
 constexpr const char* default_token_file = "/var/lib/shrike-collector/token";
 
-std::string at(const std::string& path, const toml::source_position& where) {
-  return path + ":" + std::to_string(where.line) + ":" + std::to_string(where.column);
-}
-
 Result<ApiOptions> parse_config(const std::string& path, const std::string& text) {
   ApiOptions out;
-  toml::table table;
-  try {  // toml++ throws; this is its one call
-    table = toml::parse(text, path);
-  } catch (const toml::parse_error& error) {
-    return Error{at(path, error.source().begin) + ": " + std::string(error.description())};
-  }
-  for (const auto& [key, node] : table) {
-    std::string* target = key == "api" ? &out.address : key == "token_file" ? &out.token_file : nullptr;
-    if (target == nullptr) {
-      return Error{at(path, key.source().begin) + ": unknown key '" + std::string(key.str()) +
-                   "': api and token_file are known"};
-    }
-    const auto value = node.value_exact<std::string>();
-    if (!value) return Error{at(path, node.source().begin) + ": " + std::string(key.str()) + " must be a string"};
-    *target = *value;
-  }
+  const auto table = TRY(collector::TomlTable::parse(text, path));
+  TRY_VOID(table.text("api", out.address));
+  TRY_VOID(table.text("token_file", out.token_file));
+  TRY_VOID(table.all_known());
   return out;
 }
 
