@@ -56,6 +56,16 @@ Result<Config> configuration(const Flags& flags, bool file_named) {
   return config;
 }
 
+// Made by root before the service first ran: the service's user must be able to read them.
+Result<void> hand_over(const std::string& state_dir, const std::vector<std::string>& files) {
+  struct stat folder {};
+  if (::stat(state_dir.c_str(), &folder) != 0) return errno_error(state_dir);
+  if (::geteuid() != 0 || folder.st_uid == 0) return {};
+  for (const std::string& file : files)
+    if (::lchown(file.c_str(), folder.st_uid, folder.st_gid) != 0) return errno_error(file);
+  return {};
+}
+
 Result<void> print_identity(const Config& config) {
   TRY_VOID(make_dirs(config.state_dir, 0750));
   const PrivateKey key = TRY(PrivateKey::load_or_create(config.state_dir + "/key"));
@@ -65,6 +75,7 @@ Result<void> print_identity(const Config& config) {
   if (!std::filesystem::exists(seed))
     TRY_VOID(write_file_atomic(seed, PrivateKey::generate().nkey_seed() + "\n", 0600));
   const PrivateKey nkey = TRY(PrivateKey::load_nkey(seed));
+  TRY_VOID(hand_over(config.state_dir, {config.state_dir + "/key", config.state_dir + "/key.pub", seed}));
   std::printf("collector %s\nnkey %s\nkey %s\n", config.name.c_str(), nkey.public_key().nkey().c_str(),
               key.public_key().to_hex().c_str());
   return {};
