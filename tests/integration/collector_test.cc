@@ -1,3 +1,5 @@
+#include <sys/mount.h>
+
 #include <algorithm>
 #include <mutex>
 
@@ -176,6 +178,36 @@ TEST_F(CollectorRig, NeedsNoMoreThanItsNkeyAllows) {
   send(chain, chain.batch());
   EXPECT_TRUE(agent->acked(key, [](const AckBody& ack) { return ack.seq == 1; }));
   EXPECT_EQ(nats->log().find("Permissions Violation"), std::string::npos) << nats->log();
+}
+
+TEST_F(CollectorRig, TakesNothingWhileTheDiskIsFullAndLosesNothing) {
+  const std::string disk = dir + "/disk";
+  std::filesystem::create_directory(disk);
+  SHRIKE_NEED("root", ::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=48m") == 0);
+  const std::unique_ptr<const std::string, void (*)(const std::string*)> mounted(
+      &disk, [](const std::string* path) { ::umount2(path->c_str(), MNT_DETACH); });
+  config.state_dir = disk + "/state";
+  config.store.min_free_bytes = 16u << 20;
+  start();
+  agent->hear("web-1");
+  MadeChain chain;
+  send(chain, chain.batch());
+  ASSERT_TRUE(agent->acked(key, [](const AckBody& ack) { return ack.seq == 1; }));
+  ASSERT_TRUE(write_file_atomic(disk + "/ballast", std::string(36u << 20, 'x')).ok());
+  const Following following(client(), "/v1/alerts?follow=1");
+  send(chain, chain.batch());
+  EXPECT_TRUE(eventually([&] { return count_of(following.text(), "Collector cannot store") > 0; })) << following.text();
+  EXPECT_EQ(collector->status(), "not accepting: the disk refuses, see the log");
+  EXPECT_FALSE(agent->acked(
+      key, [](const AckBody& ack) { return ack.seq == 2; }, std::chrono::seconds(2)));
+  std::filesystem::remove(disk + "/ballast");
+  EXPECT_TRUE(agent->acked(key, [](const AckBody& ack) { return ack.seq == 2; }));
+  EXPECT_EQ(count_of(get("/v1/alerts"), "\"rule\":\"Collector cannot store\""), 1u);
+  collector->stop();
+  const auto report = collector::verify_state(config.state_dir, {}, {});
+  ASSERT_TRUE(report.ok());
+  EXPECT_EQ(report->outcome(), collector::VerifyReport::Outcome::proven);
+  collector.reset();
 }
 
 TEST_F(CollectorRig, RefusesWrongTokensAndParameters) {
