@@ -33,6 +33,8 @@ void operator delete[](void* block, size_t) noexcept { uncounted(block); }
 namespace shrike::enrich::test {
 namespace {
 
+using namespace std::string_view_literals;
+
 // Every pointer a rule may follow leads to a process that is in the table.
 void expect_sound(const ProcessTable& table) {
   table.for_each([&](const Process& process) {
@@ -101,9 +103,8 @@ TEST(ProcessTableBound, FiveThousandLiveProcessesTakeAboutFiveMebibytes) {
   const size_t before = heap_in_use;
   ProcessTable table({}, lookup);
   for (uint32_t pid = 2; pid < 5002; ++pid) {
-    Event exec =
-        executed(task(pid, pid, 1, 1, "postgres"), pid * 1000, "/usr/lib/postgresql/15/bin/postgres",
-                 std::string_view("postgres\0-D\0/var/lib/postgresql/15/main\0-c\0config_file=/etc/pg.conf\0", 73));
+    Event exec = executed(task(pid, pid, 1, 1, "postgres"), pid * 1000, "/usr/lib/postgresql/15/bin/postgres",
+                          "postgres\0-D\0/var/lib/postgresql/15/main\0-c\0config_file=/etc/pg.conf\0"sv);
     table.apply(exec);
   }
   EXPECT_EQ(table.live(), 5000u);
