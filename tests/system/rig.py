@@ -204,6 +204,8 @@ class Rig:
         try:
             with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=10) as answer:
                 return answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            raise AssertionError(f"{url}: {refused.code} {refused.read().decode(errors='replace')}") from refused
         except (urllib.error.URLError, ConnectionError, socket.timeout):
             return None
 
@@ -218,6 +220,10 @@ class Rig:
             return None
         lines = [json.loads(line) for line in text.splitlines() if line]
         return lines if path.split("?")[0] in ("/v1/alerts", "/v1/events", "/v1/verdicts") else lines[0]
+
+    def api_environment(self):
+        """What makes `shrike` ask this collector."""
+        return {**os.environ, "SHRIKE_API": f"127.0.0.1:{self.api_port}", "SHRIKE_TOKEN_FILE": self.path("collector", "token")}
 
     def status(self, node):
         agent = self.agents[node]
@@ -235,4 +241,4 @@ class Rig:
 
     def verify(self):
         """`shrike verify` on the collector's records, offline."""
-        return self.shrike("verify", "--state", self.path("collector"))
+        return self.shrike("verify", "--state", self.path("collector"), "--keys", self.path("etc", "nodes.toml"))
