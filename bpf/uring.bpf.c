@@ -186,7 +186,14 @@ static __always_inline void uring_network(struct scratch *s, struct task_struct 
 	}
 	if (op != OP_CONNECT && op != OP_BIND)
 		return;
-	length = op == OP_CONNECT ? OPERATION(request, io_connect, addr_len) : OPERATION(request, io_bind, addr_len);
+	if (op == OP_BIND) {
+		if (!bpf_core_type_exists(struct io_bind))
+			return;
+		barrier(); /* or clang looks for the field before it asks whether there is one */
+		length = OPERATION(request, io_bind, addr_len);
+	} else {
+		length = OPERATION(request, io_connect, addr_len);
+	}
 	/*
 	 * The kernel's copy is all of the operation's asynchronous data, or (6.10 to 6.17) somewhere inside of it, behind
 	 * pointers and zeros that are no family that we know. Before 6.10 it is made later: then the caller's is read,
