@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
 #include <iostream>
 
@@ -15,6 +17,7 @@
 #include "agent/replay.h"
 #include "agent/rules_loader.h"
 #include "agent/shipping.h"
+#include "common/base/clock.h"
 
 namespace shrike::agent {
 namespace {
@@ -28,7 +31,7 @@ struct Flags {
   std::string node, state_dir, nats_url, metrics_listen, log_level;
   bool metrics_given = false;
   std::vector<std::string> rules;
-  bool check = false, print_identity = false, print_features = false, json = false, seal = false;
+  bool check = false, print_identity = false, print_features = false, json = false, seal = false, publish = false;
   std::string capture, replay;
 };
 
@@ -113,6 +116,30 @@ class Printer : public Sink {
   std::string failure_;
 };
 
+constexpr auto publish_patience = std::chrono::minutes(5);
+
+/// Time and processor time spent so far.
+struct Cost {
+  double seconds = 0;
+  double cpu_seconds = 0;
+
+  static Cost now() {
+    timespec cpu{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    return {static_cast<double>(boot_now_ns()) * 1e-9,
+            static_cast<double>(cpu.tv_sec) + static_cast<double>(cpu.tv_nsec) * 1e-9};
+  }
+  [[nodiscard]] std::string since(const Cost& start, uint64_t records, const char* done) const {
+    const double took = seconds - start.seconds;
+    const double cpu = cpu_seconds - start.cpu_seconds;
+    char line[160];
+    std::snprintf(line, sizeof line, "%s in %.3f s (%.0f records/s), %.3f s of processor time (%.0f records/s)\n", done,
+                  took, static_cast<double>(records) / std::max(took, 1e-9), cpu,
+                  static_cast<double>(records) / std::max(cpu, 1e-9));
+    return line;
+  }
+};
+
 int run_replay(const Flags& flags, const Config& config) {
   const std::string host = host_name();
   auto rules = load_rules(config.rules.files, host);
@@ -127,6 +154,8 @@ int run_replay(const Flags& flags, const Config& config) {
     if (!opened) return fail(exit_failed, opened.error());
     shipping = std::move(opened).value();
     shipping->set_policy(policy_digest(rules->rules, filter_for(rules->rules, config.filter.kinds)));
+    if (flags.publish)
+      if (auto started = shipping->start_publishing(); !started) return fail(exit_failed, started.error());
   }
   Printer printer(flags.json, shipping.get());
   ReplayOptions options;
@@ -134,11 +163,22 @@ int run_replay(const Flags& flags, const Config& config) {
   options.node = node;
   options.table.processes = config.processes.max;
   options.etc = "/etc";
+  const Cost start = Cost::now();
   const auto summary = replay(options, std::move(rules->rules), printer);
   if (!summary) return fail(exit_failed, summary.error());
   if (shipping != nullptr) printer.note(shipping->seal(true));
   std::cout.flush();
-  std::cerr << summary_text(*summary);
+  std::cerr << summary_text(*summary) << Cost::now().since(start, summary->counts.records, "replayed");
+  if (flags.publish) {
+    shipping->stop(publish_patience);
+    Status status;
+    shipping->describe(status);
+    for (const auto& [lane, state] : status.lanes)
+      if (state.acked_seq != state.sealed_seq)
+        printer.note(Error{"lane " + lane + ": the collector has only " + std::to_string(state.acked_seq) + " of " +
+                           std::to_string(state.sealed_seq) + " batches; the rest stays in the spool"});
+    std::cerr << Cost::now().since(start, summary->counts.records, "acknowledged");
+  }
   if (!printer.failure().empty()) return fail(exit_failed, Error{printer.failure()});
   return summary->damage.empty() ? 0 : exit_failed;
 }
@@ -177,8 +217,10 @@ int run(int argc, char** argv) {
   auto* replay_option =
       app.add_option("--replay", flags.replay, "Run a capture instead of the kernel; alerts to stdout");
   app.add_flag("--json", flags.json, "With --replay: alerts as JSON, one a line")->needs(replay_option);
-  app.add_flag("--seal", flags.seal, "With --replay: also seal into the spool of the state folder")
-      ->needs(replay_option);
+  auto* seal_flag = app.add_flag("--seal", flags.seal, "With --replay: also seal into the spool of the state folder")
+                        ->needs(replay_option);
+  app.add_flag("--publish", flags.publish, "With --seal: also publish, and wait until the collector has it all")
+      ->needs(seal_flag);
   for (auto* mode : {check_flag, identity_flag, features_flag})
     for (auto* other : {check_flag, identity_flag, features_flag, static_cast<CLI::Option*>(replay_option)})
       if (mode != other) mode->excludes(other);
