@@ -217,8 +217,10 @@ void ProcessTable::find_target(Event& event) {
   const Node* target = nullptr;
   if (event.kind == EventKind::signal) {
     target = lookup(static_cast<uint32_t>(event.arg[1]), event.arg[4]);
+  } else if (event.arg[4] != 0) {  // ptrace, vm_access: the kernel looked the caller's number up
+    target = lookup(static_cast<uint32_t>(event.arg[4]), event.arg[5]);
   } else if (event.task.vpid == event.task.pid) {
-    // The argument is a number of the caller's pid namespace; only in the first one is it the one we know.
+    // It could not. The argument is a number of the caller's pid namespace; only in the first one is it one we know.
     target = lookup_pid(static_cast<uint32_t>(event.kind == EventKind::ptrace ? event.arg[1] : event.arg[0]));
   }
   if (target != nullptr) event.target = &target->process;

@@ -139,6 +139,27 @@ TEST_F(Table, TargetsOfSignalsAndPtraceAreFound) {
   EXPECT_EQ(trace.target, nullptr);
 }
 
+TEST_F(Table, TheKernelsOwnAnswerNamesTheTargetInAnyPidNamespace) {
+  apply(event(EventKind::open, task(7, 5, 0, 0, "other"), 100));
+  apply(event(EventKind::open, task(20, 6, 0, 0, "victim"), 100));
+  Task caller = task(10, 5);
+  caller.vpid = 3;
+  Event trace = event(EventKind::ptrace, caller, 200);
+  trace.arg = {16, 7, 0, 0, 20, 6};  // 7 is the victim's number where the caller lives
+  table.apply(trace);
+  ASSERT_NE(trace.target, nullptr);
+  EXPECT_EQ(trace.target->name, "victim");
+  Event access = event(EventKind::vm_access, caller, 300);
+  access.arg = {7, 1, 0, 0, 20, 6};
+  table.apply(access);
+  EXPECT_EQ(access.target, trace.target);
+  // The number now belongs to another process: the one we know is not named in its place.
+  access = event(EventKind::vm_access, task(10, 5), 400);
+  access.arg = {20, 1, 0, 0, 20, 7};
+  table.apply(access);
+  EXPECT_EQ(access.target, nullptr);
+}
+
 TEST_F(Table, ASocketOnStandardInputIsRemembered) {
   Event dup = event(EventKind::dup, task(10, 5), 100);
   dup.socket.family = 2;
