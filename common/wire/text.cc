@@ -25,6 +25,14 @@ size_t utf8_length(std::string_view bytes) {
   return 0;
 }
 
+/// Characters that turn the direction of what follows: U+202A to U+202E, U+2066 to U+2069. "gpj.exe" would read "exe.jpg".
+bool turns_text(std::string_view three) {
+  if (three[0] != '\xe2') return false;
+  const auto second = static_cast<unsigned char>(three[1]);
+  const auto third = static_cast<unsigned char>(three[2]);
+  return (second == 0x80 && third >= 0xaa && third <= 0xae) || (second == 0x81 && third >= 0xa6 && third <= 0xa9);
+}
+
 void spell(unsigned char byte, std::string& out) {
   static constexpr char digits[] = "0123456789abcdef";
   out += "\\x";
@@ -51,7 +59,7 @@ std::string printable(std::string_view bytes) {
     const auto first = static_cast<unsigned char>(bytes[0]);
     const bool control =
         n == 1 ? first < 0x20 || first == 0x7f : n == 2 && first == 0xc2 && static_cast<unsigned char>(bytes[1]) < 0xa0;
-    if (n == 0 || control) {
+    if (n == 0 || control || (n == 3 && turns_text(bytes))) {
       for (size_t i = 0; i < std::max<size_t>(n, 1); ++i) spell(static_cast<unsigned char>(bytes[i]), out);
     } else {
       out.append(bytes.substr(0, n));
