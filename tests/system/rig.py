@@ -15,7 +15,7 @@ import urllib.request
 
 SOURCE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.environ.get("SHRIKE_BUILD", os.path.join(SOURCE, "build"))
-RULES = os.path.join(SOURCE, "packaging", "config", "rules", "shrike.yaml")
+RULES = os.environ.get("SHRIKE_RULES", os.path.join(SOURCE, "packaging", "config", "rules", "shrike.yaml"))
 NATS = "/usr/sbin/nats-server" if os.path.exists("/usr/sbin/nats-server") else "nats-server"
 
 
