@@ -3,6 +3,7 @@
 #include "agent/probe/kernel_source.h"
 
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -10,10 +11,20 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <string>
+#include <type_traits>
 #include <vector>
 
+#include "agent/probe/record.h"
+#include "bpf/shrike_calls.h"
+#include "bpf/shrike_counters.h"
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include "bpf/shrike.skel.h"
+#pragma GCC diagnostic pop
 #include "common/base/fd.h"
 #include "tests/kernel/watch.h"
 
@@ -66,6 +77,39 @@ TEST(KernelSource, ReloadKeepsRingsAndChangesWhatIsSeen) {
   watch.expect("fork before", [&](const Event& e) { return is_fork_of(e, before); });
   watch.expect("fork after", [&](const Event& e) { return is_fork_of(e, after); });
   EXPECT_EQ(watch.count([&](const Event& e) { return is_fork_of(e, hidden); }), 0u);
+}
+
+// filter.seed as the loaded programs have it, one for each generation that is there; from their read-only data.
+std::vector<uint64_t> seeds_of(const probe::KernelSource& source) {
+  std::vector<uint64_t> seeds;
+  for (const uint32_t id : source.ids().maps) {
+    const Fd map(::bpf_map_get_fd_by_id(id));
+    bpf_map_info info{};
+    uint32_t size = sizeof info;
+    if (!map.valid() || ::bpf_obj_get_info_by_fd(map.get(), &info, &size) != 0) continue;
+    if (!std::string_view(info.name).ends_with(".rodata")) continue;
+    std::vector<std::byte> value(info.value_size);
+    const uint32_t zero = 0;
+    using Constants = std::remove_pointer_t<decltype(shrike_bpf::rodata)>;
+    Constants constants{};
+    if (::bpf_map_lookup_elem(map.get(), &zero, value.data()) != 0) continue;
+    std::memcpy(&constants, value.data(), std::min(value.size(), sizeof constants));
+    seeds.push_back(constants.filter.seed);
+  }
+  return seeds;
+}
+
+TEST(KernelSource, EveryStartHasASeedOfItsOwnAndAReloadKeepsIt) {
+  SHRIKE_NEED("bpf", Watch::possible());
+  Watch one({EventKind::fork});
+  Watch other({EventKind::fork});
+  ASSERT_TRUE(one.open() && other.open());
+  const auto seeds = seeds_of(one.source());
+  ASSERT_EQ(seeds.size(), 1u);
+  EXPECT_NE(seeds[0], 0u);
+  EXPECT_NE(seeds, seeds_of(other.source()));
+  ASSERT_TRUE(one.source().reload({}).ok());
+  EXPECT_EQ(seeds_of(one.source()), seeds);
 }
 
 TEST(KernelSource, KnowsTheIdsOfItsObjects) {

@@ -36,6 +36,10 @@ TEST(FilterTables, AnEmptyFilterHooksNothing) {
   EXPECT_EQ(tables.filter.kinds[0] | tables.filter.kinds[1], 0u);
 }
 
+TEST(FilterTables, TheSeedReachesTheKernel) {
+  EXPECT_EQ(tables_of({}, {.seed = 0x1234'5678'9abc'def0}).filter.seed, 0x1234'5678'9abc'def0u);
+}
+
 TEST(FilterTables, KindsBecomeBits) {
   FilterSpec spec = wanting({EventKind::fork, EventKind::setid, EventKind::toctou});
   spec.success_only.set(static_cast<size_t>(EventKind::setid));
