@@ -62,17 +62,23 @@ Result<std::vector<Witness>> heads_of_index(const std::string& path) {
 }  // namespace
 
 Result<VerifyReport> verify_state(const std::string& state_dir, const NodeKeys& keys, VerifyOptions options) {
-  NodeKeys all = keys;
-  auto pinned = load_keys(state_dir + "/nodes.toml");
-  if (pinned) {
-    for (const auto& [node, key] : *pinned) all.emplace(node, key);
-  } else if (pinned.error().code != ENOENT) {
-    return pinned.error();
+  NodeKeys pinned;
+  const std::string pins = state_dir + "/nodes.toml";
+  if (keys.empty()) {
+    auto loaded = load_keys(pins);
+    if (!loaded && loaded.error().code != ENOENT) return loaded.error();
+    if (loaded) pinned = std::move(*loaded);
   }
+  const NodeKeys& believed = keys.empty() ? pinned : keys;
   const auto heads = heads_of_index(state_dir + "/index.sqlite");
   if (heads) options.witnesses.insert(options.witnesses.end(), heads->begin(), heads->end());
   SegmentBatches source = TRY(SegmentBatches::open(state_dir + "/segments"));
-  VerifyReport report = TRY(verify_batches(source, all, options));
+  VerifyReport report = TRY(verify_batches(source, believed, options));
+  report.notes.push_back(std::to_string(believed.size()) + (believed.size() == 1 ? " key" : " keys") + " of nodes " +
+                         (keys.empty() ? "from " + pins : "given"));
+  if (!report.unknown_nodes.empty() && keys.empty())
+    report.notes.push_back("nodes.toml has only the keys that the collector believed at first sight; those it was given "
+                           "are in the file that [nodes] keys_file of its configuration names");
   if (!heads) report.notes.push_back("the index cannot tell how far the store once went: " + heads.error().message);
   return report;
 }

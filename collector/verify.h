@@ -102,7 +102,7 @@ struct VerifyReport {
   uint64_t problem_count = 0;
   std::vector<Problem> problems;           ///< the first is the first bad batch
   std::vector<std::string> unknown_nodes;  ///< no key is known: nothing can be told of them
-  std::vector<std::string> notes;          ///< sentences on what could not be looked at
+  std::vector<std::string> notes;          ///< sentences: where keys came from, what could not be looked at
 
   enum class Outcome : uint8_t { proven, refuted, unknown };
   /// refuted: any problem. unknown: else, when a node's key is not known or there was no batch at all.
@@ -110,11 +110,12 @@ struct VerifyReport {
 };
 
 /// Checks each batch: signature, Merkle root, bounds, chain, sequence; then the witnesses. About 63 us a batch and
-/// 0.4 us an event. Errors: only those of `source`.
+/// 0.4 us an event. Of a node whose key is not known only that is told, and bytes that are no batches; a witness speaks
+/// against it where not even its unchecked batches reach so far. Errors: only those of `source`.
 Result<VerifyReport> verify_batches(BatchSource& source, const NodeKeys& keys, const VerifyOptions& options);
 
 /// What a collector's state directory holds, with nothing running: segments, nodes.toml, and index.sqlite's heads as
-/// witnesses when it can be read. `keys`: additional to nodes.toml and before it.
+/// witnesses when it can be read. `keys`: believed instead of nodes.toml, unless empty.
 Result<VerifyReport> verify_state(const std::string& state_dir, const NodeKeys& keys, VerifyOptions options);
 
 }  // namespace shrike::collector

@@ -70,11 +70,14 @@ class Check {
   void link(const StoredBatch& stored, const OpenBatch& batch);
   void account(const OpenBatch& batch, const ChainHead& before, bool unlinked);
   bool fills_hole(Chain& chain, const StoredBatch& stored, const BatchHeader& header);
+  uint64_t claimed_end(const Witness& witness) const;
 
   const NodeKeys& keys_;
   const VerifyOptions& options_;
   std::map<std::pair<std::string, Lane>, Chain> chains_;
   std::set<std::string> unknown_;
+  // How far batches that nobody can check claim to go, for nodes without a key.
+  std::map<std::tuple<std::string, Lane, BootId>, uint64_t> claimed_;
 };
 
 std::string named(const BatchHeader& header) {
@@ -111,7 +114,10 @@ std::optional<BatchHeader> header_within(std::string_view bytes) {
 bool Check::authentic(const StoredBatch& stored, const OpenBatch& batch) {
   const auto key = keys_.find(batch.header.node);
   if (key == keys_.end()) {
-    unknown_.insert(batch.header.node);
+    const BatchHeader& header = batch.header;
+    unknown_.insert(header.node);
+    uint64_t& last = claimed_[{header.node, header.lane, header.boot}];
+    last = std::max({last, header.seq, header.drop ? header.drop->last : 0});
     return false;
   }
   if (!verify_signature(batch, key->second)) {
@@ -266,6 +272,12 @@ void Check::take(const StoredBatch& stored) {
   link(stored, *batch);
 }
 
+// The last batch of the witness's boot that is here by its own word, 0 for none.
+uint64_t Check::claimed_end(const Witness& witness) const {
+  const auto last = claimed_.find({witness.node, witness.lane, witness.boot});
+  return last == claimed_.end() ? 0 : last->second;
+}
+
 void Check::finish() {
   for (auto& [name, chain] : chains_) {
     VerifyReport::Chain& out = report.chains[name];
@@ -288,10 +300,16 @@ void Check::finish() {
   for (const Witness& witness : options_.witnesses) {
     if (!options_.node.empty() && witness.node != options_.node) continue;
     if (witness.seq == 0) continue;
+    const bool unchecked = !keys_.contains(witness.node);
+    const uint64_t claimed = unchecked ? claimed_end(witness) : 0;
+    if (unchecked) unknown_.insert(witness.node);
+    // Without the node's key its head can neither be found nor missed, unless not even a claim reaches it.
+    if (unchecked && claimed >= witness.seq) continue;
     const auto found = chains_.find({witness.node, witness.lane});
     const std::string name = "node " + witness.node + ", lane " + std::string(lane_name(witness.lane)) + ", seq " +
                              std::to_string(witness.seq);
-    const ChainHead head = found == chains_.end() ? ChainHead{} : found->second.head;
+    ChainHead head = found == chains_.end() ? ChainHead{} : found->second.head;
+    if (claimed > 0) head = {witness.boot, claimed, {}, false};
     const bool same_boot = head.seq != 0 && head.boot == witness.boot;
     const bool known = found != chains_.end() && (found->second.history.hash_of(witness.boot, witness.seq) ||
                                                   found->second.history.covered(witness.boot, witness.seq));

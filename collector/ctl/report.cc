@@ -114,6 +114,7 @@ std::vector<std::string> report_as_text(const VerifyReport& report, bool colour)
     out.push_back("  no key of node " + printable(node) +
                   " is known: nothing can be told of its batches (--keys FILE)");
   }
+  for (const std::string& note : report.notes) out.push_back("  " + printable(note));
   if (report.chains.empty()) return out;
   Table table({"NODE", "LANE", "BATCHES", "EVENTS", "HEAD", "BOOTS", "DROPPED", "LOST"});
   for (const size_t column : {2u, 3u, 5u, 6u, 7u}) table.right(column);
@@ -165,6 +166,7 @@ std::string report_as_json(const VerifyReport& report) {
                {"problem_count", report.problem_count},
                {"problems", std::move(problems)},
                {"unknown_nodes", report.unknown_nodes},
+               {"notes", report.notes},
                {"chains", std::move(chains)}});
 }
 

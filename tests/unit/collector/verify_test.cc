@@ -173,6 +173,65 @@ TEST_F(Verification, CannotTellWithoutAKeyOrABatch) {
   batches.clear();
   EXPECT_EQ(report().outcome(), VerifyReport::Outcome::unknown);
 }
+TEST_F(Verification, FindsNothingThatOnlyFollowsFromAMissingKey) {
+  keys.clear();
+  options.witnesses.push_back({"web-1", chain.boot, Lane::telemetry, 6, chain.previous, "index.sqlite"});
+  EXPECT_EQ(report().outcome(), VerifyReport::Outcome::unknown);
+  EXPECT_EQ(report().problem_count, 0u);
+  EXPECT_EQ(report().unknown_nodes, std::vector<std::string>{"web-1"});
+}
+TEST_F(Verification, RefutesAStoreThatDoesNotEvenClaimWhatWasStored) {
+  keys.clear();
+  options.witnesses.push_back({"web-1", chain.boot, Lane::telemetry, 7, {}, "index.sqlite"});
+  expect_only(Tamper::rolled_back, 7);
+  EXPECT_EQ(report().unknown_nodes, std::vector<std::string>{"web-1"});
+}
+TEST_F(Verification, RefutesForOneNodeThoughAnothersKeyIsUnknown) {
+  test::MadeChain other;
+  other.node = "web-2";
+  batches.push_back(other.batch());
+  options.witnesses.push_back({"web-2", other.boot, Lane::telemetry, 1, other.previous, "index.sqlite"});
+  EXPECT_EQ(report().outcome(), VerifyReport::Outcome::unknown);
+  batches.erase(batches.begin() + 2);
+  expect_only(Tamper::missing, 3);
+  EXPECT_EQ(report().unknown_nodes, std::vector<std::string>{"web-2"});
+}
+TEST_F(Verification, SaysWhereAStatesKeysComeFrom) {
+  StoreReport opened;
+  {
+    auto store = Store::open(dir + "/segments", {1u << 20, 1}, opened).value();
+    std::vector<Store::Item> items;
+    for (const std::string& batch : batches) items.push_back({RecordKind::batch, 1, batch, {}, 0});
+    ASSERT_TRUE(store.append(items).ok());
+  }
+  const auto notes = [](const VerifyReport& told) {
+    std::string all;
+    for (const std::string& note : told.notes) all += note + "\n";
+    return all;
+  };
+  const VerifyReport unknown = verify_state(dir, {}, {}).value();
+  EXPECT_EQ(unknown.outcome(), VerifyReport::Outcome::unknown);
+  EXPECT_NE(notes(unknown).find("0 keys of nodes from " + dir + "/nodes.toml"), std::string::npos) << notes(unknown);
+  EXPECT_NE(notes(unknown).find("[nodes] keys_file"), std::string::npos) << notes(unknown);
+
+  const VerifyReport given = verify_state(dir, keys, {}).value();
+  EXPECT_EQ(given.outcome(), VerifyReport::Outcome::proven);
+  EXPECT_NE(notes(given).find("1 key of nodes given"), std::string::npos) << notes(given);
+}
+TEST_F(Verification, BelievesGivenKeysAndNotThoseBesideTheEvidence) {
+  test::MadeChain rogue;
+  rogue.node = "web-9";
+  StoreReport opened;
+  {
+    auto store = Store::open(dir + "/segments", {1u << 20, 1}, opened).value();
+    const std::string batch = rogue.batch();
+    std::vector<Store::Item> items{{RecordKind::batch, 1, batch, {}, 0}};
+    ASSERT_TRUE(store.append(items).ok());
+  }
+  ASSERT_TRUE(write_file_atomic(dir + "/nodes.toml", keys_to_toml({{"web-9", rogue.key.public_key()}})).ok());
+  EXPECT_EQ(verify_state(dir, {}, {}).value().outcome(), VerifyReport::Outcome::proven);
+  EXPECT_EQ(verify_state(dir, keys, {}).value().outcome(), VerifyReport::Outcome::unknown);
+}
 TEST_F(Verification, LooksAtOneNodeOnly) {
   test::MadeChain other;
   other.node = "web-2";

@@ -66,6 +66,17 @@ TEST(Report, NamesTheFirstBadBatchAndEveryFinding) {
   EXPECT_EQ(lines[2], "  and 119 more");
 }
 
+TEST(Report, NamesTheNodeWithoutAKeyAndTheOptionThatGivesOne) {
+  VerifyReport report = good();
+  report.unknown_nodes.push_back("db-1");
+  report.notes.push_back("0 keys of nodes from /var/lib/x/nodes.toml");
+  const auto lines = report_as_text(report, false);
+  EXPECT_EQ(lines[0], "could not tell: 34 batches, 12,345 events");
+  EXPECT_THAT(lines[1], testing::AllOf(HasSubstr("db-1"), HasSubstr("--keys FILE")));
+  EXPECT_THAT(lines, testing::Contains(HasSubstr("/var/lib/x/nodes.toml")));
+  EXPECT_EQ(nlohmann::json::parse(report_as_json(report))["notes"].size(), 1u);
+}
+
 TEST(Report, AsJsonHoldsTheSame) {
   const auto json = nlohmann::json::parse(report_as_json(bad()));
   EXPECT_EQ(json["outcome"], "refuted");
