@@ -77,8 +77,9 @@ Result<VerifyReport> verify_state(const std::string& state_dir, const NodeKeys& 
   report.notes.push_back(std::to_string(believed.size()) + (believed.size() == 1 ? " key" : " keys") + " of nodes " +
                          (keys.empty() ? "from " + pins : "given"));
   if (!report.unknown_nodes.empty() && keys.empty())
-    report.notes.push_back("nodes.toml has only the keys that the collector believed at first sight; those it was given "
-                           "are in the file that [nodes] keys_file of its configuration names");
+    report.notes.push_back(
+        "nodes.toml has only the keys that the collector believed at first sight; those it was given "
+        "are in the file that [nodes] keys_file of its configuration names");
   if (!heads) report.notes.push_back("the index cannot tell how far the store once went: " + heads.error().message);
   return report;
 }

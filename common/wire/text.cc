@@ -25,7 +25,8 @@ size_t utf8_length(std::string_view bytes) {
   return 0;
 }
 
-/// Characters that turn the direction of what follows: U+202A to U+202E, U+2066 to U+2069. "gpj.exe" would read "exe.jpg".
+/// Characters that turn the direction of what follows: U+202A to U+202E, U+2066 to U+2069. "gpj.exe" would read
+/// "exe.jpg".
 bool turns_text(std::string_view three) {
   if (three[0] != '\xe2') return false;
   const auto second = static_cast<unsigned char>(three[1]);
