@@ -1,6 +1,7 @@
 #include "scoring/rules/engine.h"
 
 #include <array>
+#include <cmath>
 #include <optional>
 
 #include "common/base/bytes.h"
@@ -45,6 +46,11 @@ double weight_of(Severity severity) {
     case Severity::critical: return 1;
   }
   return 0;
+}
+
+// To three decimals: 0.8 * 0.9 is 0.7200000000000001 otherwise, in every alert's JSON.
+double risk_of(Severity severity, double confidence) {
+  return std::round(weight_of(severity) * confidence * 1000) / 1000;
 }
 constexpr double usual_confidence = 0.7;
 
@@ -256,7 +262,7 @@ void RuleSet::evaluate(const Event& event, std::vector<Alert>& alerts) const {
     alert.rule = rule.name;
     alert.severity = rule.severity;
     alert.confidence = rule.confidence;
-    alert.risk = weight_of(rule.severity) * rule.confidence;
+    alert.risk = risk_of(rule.severity, rule.confidence);
     alert.attack = rule.attack;
     // Only what the kernel told, so that a replayed event has the same uid.
     const std::string identity = rule.name + "\n" + std::to_string(event.boot_ns) + "\n" +

@@ -186,6 +186,13 @@ void target_path(const Context& c, int, Values& out) {
 
 void new_path(const Context& c, int, Values& out) { out.known(c.event.full_path2); }
 
+// One field for outputs of rules over writing and renaming alike.
+void changed_path(const Context& c, int, Values& out) {
+  const bool two = c.event.kind == K::rename || link_like(c.event.kind);
+  if (two && !c.event.full_path2.empty()) return out.text(c.event.full_path2);
+  out.known(c.event.real_path.empty() ? given_path(c.event) : c.event.real_path);
+}
+
 constexpr auto fields = std::to_array<Field>({
     {"fd.num", Type::number, {K::open, K::accept, K::memfd, K::socket, K::dup, K::bind, K::listen, K::connect, K::sendto},
      number, "descriptor; -1 for a failed open"},
@@ -264,6 +271,9 @@ constexpr auto fields = std::to_array<Field>({
      "rename, mount: to; link, symlink: what it points at", {}, PathPart::whole},
     {"fs.path.new", Type::text, {K::rename, K::link, K::symlink}, new_path,
      "ours: the name that the call makes", {}, PathPart::whole},
+    {"fs.path.changed", Type::text, paths, changed_path,
+     "ours, for outputs: fs.path.new where a call makes a name, else fd.realpath, else the path as given", {},
+     PathPart::whole},
     {"fs.is_own_exe", Type::boolean, paths,
      [](const Context& c, int, Values& out) {
        if (c.process == nullptr || c.process->exe.empty()) return;

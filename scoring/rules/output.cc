@@ -8,6 +8,7 @@ namespace shrike::scoring {
 namespace {
 
 constexpr size_t text_max = 8192;
+constexpr std::string_view missing = "<NA>";
 
 bool is_field(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
@@ -29,11 +30,11 @@ void show(const Field& field, const Value& value, std::string& out) {
 
 std::string read(const FieldUse& use, const Context& context, Scratch& scratch) {
   const auto reader = reader_for(use, context.event.kind);
-  if (!reader) return "<NA>";
+  if (!reader) return std::string(missing);
   scratch.values.clear();
   Values values(scratch.values);
   reader->extract(context, reader->index, values);
-  if (scratch.values.empty()) return "<NA>";
+  if (scratch.values.empty()) return std::string(missing);
   std::string out;
   for (const Value& value : scratch.values) {
     if (!out.empty()) out += ",";
@@ -41,6 +42,27 @@ std::string read(const FieldUse& use, const Context& context, Scratch& scratch) 
   }
   if (out.size() > text_max) out.resize(text_max);
   return out;
+}
+
+// As the caller gave it, which in a container is a number of its own.
+uint32_t target_number(const Event& event) {
+  return static_cast<uint32_t>(event.kind == EventKind::vm_access ? event.arg[0] : event.arg[1]);
+}
+
+// What the message says in place of a field that is missing because the process, its parent, user or target is not
+// known: less than the field, and more than "<NA>". Conditions and the alert's fields never see it.
+std::string stand_in(const FieldUse& use, const Context& context) {
+  const std::string_view name = use.field->name;
+  const Task& task = context.event.task;
+  if (name == "user.name") return "uid " + std::to_string(task.euid);
+  if (name == "fd.realpath" && context.event.kind == EventKind::module_load) return "given from memory";
+  if (name == "target.name") return "a process not known";
+  if (name == "target.pid") return std::to_string(target_number(context.event));
+  const bool of_parent = name == "proc.pname" || name == "proc.pexepath" || name == "proc.pcmdline";
+  if (of_parent && task.ppid != 0) return "pid " + std::to_string(task.ppid);
+  if (name != "proc.name" && name != "proc.exepath" && name != "proc.cmdline") return std::string(missing);
+  const std::string_view own = process_name(context);
+  return own.empty() ? "pid " + std::to_string(task.pid) : "[" + std::string(own) + "]";
 }
 
 }  // namespace
@@ -90,7 +112,9 @@ void Output::render(const Context& context, Scratch& scratch, std::string& messa
   for (const FieldUse& use : uses_) fields.emplace_back(use.text(), read(use, context, scratch));
   for (const Part& part : parts_) {
     message += part.text;
-    if (part.use.field != nullptr) message += fields[part.name].second;
+    if (part.use.field == nullptr) continue;
+    const std::string& value = fields[part.name].second;
+    message += value == missing ? stand_in(part.use, context) : value;
   }
   if (message.size() > text_max) message.resize(text_max);
 }

@@ -16,6 +16,7 @@ class Output {
   /// The fault's offset is in `text`.
   static std::variant<Output, Fault> parse(const std::string& text);
   /// The text with its fields filled in ("<NA>" for one that is missing), and every field once by name.
+  /// Where process, parent, user or target is not known the message says what is: "[name]", "pid 7", "uid 7".
   /// Either is cut at 8 KiB.
   void render(const Context& context, Scratch& scratch, std::string& message,
               std::vector<std::pair<std::string, std::string>>& fields) const;

@@ -44,6 +44,42 @@ TEST(Engine, FillsAnAlert) {
   EXPECT_EQ(a.uid.size(), 32u);
 }
 
+TEST(Engine, SaysWhatIsKnownOfAnUnknownProcess) {
+  const RuleSet rules = compiled(
+      "- rule: R\n  condition: evt.kind=bpf\n  output: \"%proc.exepath %proc.name %proc.cmdline by %proc.pname %proc.puid "
+      "as %user.name in %container.id\"\n  priority: Warning\n");
+  const auto message = [&](const Event& event) {
+    std::vector<Alert> alerts;
+    rules.evaluate(event, alerts);
+    EXPECT_EQ(alerts.at(0).fields.at(0), (std::pair<std::string, std::string>{"proc.exepath", "<NA>"}));
+    return alerts.at(0).message;
+  };
+  Scene s(K::bpf);
+  s.program("loader").uid(1000);
+  s.event.process = nullptr;
+  EXPECT_EQ(message(s.event), "[loader] loader [loader] by pid 100 <NA> as uid 1000 in host");
+
+  Process seen;  // as the table makes it of a first event
+  seen.name = "loader";
+  seen.task = s.event.task;
+  s.event.process = &seen;
+  EXPECT_EQ(message(s.event), "[loader] loader loader by pid 100 <NA> as uid 1000 in host");
+
+  s.event.task.comm.fill(0);
+  s.event.process = nullptr;
+  EXPECT_EQ(message(s.event), "pid 200 pid 200 pid 200 by pid 100 <NA> as uid 1000 in host");
+}
+
+TEST(Engine, RoundsRiskSoThatItPrintsShort) {
+  Scene s(K::exec);
+  const RuleSet rules =
+      compiled("- rule: R\n  condition: evt.kind=exec\n  output: o\n  priority: Error\n  confidence: 0.9\n");
+  std::vector<Alert> alerts;
+  rules.evaluate(s.event, alerts);
+  ASSERT_EQ(alerts.size(), 1u);
+  EXPECT_EQ(alerts[0].risk, 0.72);
+}
+
 TEST(Engine, PrioritiesBecomeSeverities) {
   Scene s(K::exec);
   for (const auto& [priority, severity] : std::vector<std::pair<std::string, Severity>>{
