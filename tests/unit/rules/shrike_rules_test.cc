@@ -249,6 +249,15 @@ TEST(ShrikeRules, TheNameAProcessGivesItselfDoesNotHelpIt) {
   EXPECT_TRUE(has(fired(rules(), s.event), "Password hashes read by an unexpected program"));
 }
 
+TEST(ShrikeRules, APackageManagersNameInTheArgumentsDoesNotHelp) {
+  Scene s(K::open);
+  s.program("/tmp/evil", {"/usr/bin/dnf"}).uid(0).writes("/etc/cron.d/job");
+  EXPECT_TRUE(has(fired(rules(), s.event), "Scheduled task changed"));
+  Scene user(K::open);
+  user.program("/usr/bin/tee").child_of("/usr/bin/mmdebstrap", {"/usr/bin/mmdebstrap", "x"}).writes("/etc/cron.d/job");
+  EXPECT_TRUE(has(fired(rules(), user.event), "Scheduled task changed"));
+}
+
 TEST(ShrikeRules, AskForNoOpenWithoutAPathAndForFewKinds) {
   const FilterSpec& filter = rules().filter();
   EXPECT_EQ(filter.any_path & (access_open_read | access_open_write | access_open_failed | access_unlink | access_rename), 0u);
@@ -271,10 +280,14 @@ TEST(ShrikeRules, OrdinaryWorkRaisesNothingHigh) {
   };
   quiet(K::open, [](Scene& s) { s.program("/usr/sbin/useradd").uid(0).child_of("/usr/bin/perl").reads("/etc/shadow"); });
   quiet(K::open, [](Scene& s) { s.program("/usr/bin/perl", {"/usr/sbin/adduser", "x"}).uid(0).reads("/etc/shadow"); });
+  quiet(K::open, [](Scene& s) { s.program("/usr/bin/perl", {"-w", "/usr/sbin/dpkg-reconfigure", "tzdata"}).uid(0).reads("/etc/shadow"); });
   quiet(K::open, [](Scene& s) { s.program("/usr/bin/perl").uid(0).child_of("/usr/bin/dpkg").reads("/etc/shadow"); });
   quiet(K::open, [](Scene& s) { s.program("/usr/bin/dpkg").uid(0).writes("/usr/lib/systemd/system/x.service.dpkg-new"); });
   quiet(K::rename, [](Scene& s) { s.program("/usr/bin/dpkg").uid(0).path("/etc/sudoers.dpkg-new").path2("/etc/sudoers"); });
   quiet(K::chmod, [](Scene& s) { s.program("/usr/bin/dpkg").uid(0).path("/usr/bin/sudo.dpkg-new").arg(0, 04755); });
+  quiet(K::chmod, [](Scene& s) {
+    s.program("/tmp/root/usr/bin/dpkg").uid(0).child_of("/usr/bin/mmdebstrap", {"/usr/bin/mmdebstrap", "bookworm"}).path("/tmp/root/bin/su").arg(0, 04755);
+  });
   quiet(K::rename, [](Scene& s) { s.program("/usr/sbin/useradd").uid(0).path("/etc/shadow+").path2("/etc/shadow"); });
   quiet(K::open, [](Scene& s) { s.program("/usr/sbin/sshd").uid(0).reads("/etc/shadow"); });
   quiet(K::open, [](Scene& s) { s.program("/usr/sbin/sshd").uid(0).reads("/etc/ssh/ssh_host_rsa_key"); });
