@@ -55,6 +55,9 @@ void Intake::take(Lane lane, std::string_view subject, std::string_view bytes, s
   ++metrics.verdicts[static_cast<size_t>(checked.verdict)];
   metrics.check_ns += boot_now_ns() - begin;
 
+  if (checked.first_key)
+    parts_.note(false, "node " + checked.header.node + ": its key is trusted from now on (first use)");
+
   Pending pending;
   if (checked.authentic) {
     if (auto ack = parts_.acks.heard(checked.header.node, checked.header.lane, checked.verdict, now)) parts_.send(*ack);
@@ -98,8 +101,6 @@ void Intake::accept(const Checked& checked, uint64_t now_ns, Pending& pending) {
                                Verdict::accepted, "Chain restarted: " + checked.reason, now_ns)));
   }
   parts_.metrics.integrity_alerts += pending.own_alerts.size();
-  if (checked.first_key)
-    parts_.note(false, "node " + checked.header.node + ": its key is trusted from now on (first use)");
   pending.shown = verdict_row(checked, now_ns);
 }
 

@@ -7,6 +7,8 @@
 namespace shrike::collector {
 namespace {
 
+constexpr uint64_t start_patience_ns = 15'000'000'000;
+
 std::string named(const BatchHeader& header) {
   std::string name = "node " + header.node + ", lane " + std::string(lane_name(header.lane));
   return header.seq == 0 ? name : name + ", seq " + std::to_string(header.seq);
@@ -21,6 +23,19 @@ Checked refuse(Verdict verdict, BatchHeader header, const std::string& why) {
 }
 
 }  // namespace
+
+// Any start of an unknown node's chain would be accepted, should this collector have lost its state. But what a killed
+// one had in hand, the bus delivers again only after a while, and behind newer messages: those wait for it, and then
+// the lowest that was heard begins.
+bool Verifier::too_early(const BatchHeader& header, uint64_t received_ns) {
+  const uint64_t first = header.drop ? header.drop->first : header.seq;
+  if (first <= 1) return false;
+  Start& start = starts_.try_emplace(header.node, Start{received_ns, first}).first->second;
+  start.since_ns = std::min(start.since_ns, received_ns);
+  start.lowest = std::min(start.lowest, first);
+  const uint64_t waited = received_ns - start.since_ns;
+  return waited < start_patience_ns || (first != start.lowest && waited < 2 * start_patience_ns);
+}
 
 // What was accepted: first what waits for the disk, then the index. A read error must not look like "never seen".
 class Verifier::History : public ChainHistory {
@@ -96,6 +111,14 @@ Result<Checked> Verifier::check(const BatchSubject& subject, std::string_view by
   if (admission.first) TRY_VOID(registry_.pin(header.node, *admission.key));
 
   ChainHead& head = heads_[header.node];
+  if (head.seq == 0 && too_early(header, received_ns)) {
+    Checked checked = refuse(Verdict::gap, header,
+                             "the first one heard of this node, and not the first of its chain: "
+                             "waiting for earlier ones");
+    checked.authentic = true;
+    checked.first_key = admission.first;
+    return checked;
+  }
   const ChainHead before = head;
   const History history(*this, header);
   Judgement judgement = judge(batch, head, history);
@@ -111,6 +134,7 @@ Result<Checked> Verifier::check(const BatchSubject& subject, std::string_view by
   checked.unlinked = judgement.unlinked;
   checked.header = header;
   if (judgement.verdict != Verdict::accepted) return checked;
+  starts_.erase(header.node);
   checked.row = row_of(batch, before, head, received_ns);
   checked.row.unlinked = judgement.unlinked;
   if (lane_ == Lane::alerts) checked.alerts = alerts_of(header, *payload, received_ns, checked.alerts_unread);

@@ -48,12 +48,19 @@ class Verifier {
     Digest hash;
   };
   class History;
+  // A node nobody has heard of, whose first message is not the first of its chain.
+  struct Start {
+    uint64_t since_ns;
+    uint64_t lowest;  // seq heard so far
+  };
+  bool too_early(const BatchHeader& header, uint64_t received_ns);
 
   Lane lane_;
   Registry& registry_;
   IndexReader index_;
   const std::atomic<uint64_t>& committed_;
   std::unordered_map<std::string, ChainHead> heads_;
+  std::unordered_map<std::string, Start> starts_;
   std::deque<Recent> recent_;  // accepted, and not in the index yet
 };
 

@@ -21,7 +21,7 @@ class Verifiers : public test::Folder {
     verifier.emplace(Lane::telemetry, *registry, std::move(reader), committed, nodes);
   }
   Checked check(const std::string& bytes) {
-    auto checked = verifier->check({Lane::telemetry, "web-1"}, bytes, 1000);
+    auto checked = verifier->check({Lane::telemetry, "web-1"}, bytes, now);
     EXPECT_TRUE(checked.ok()) << checked.error().message;
     if (checked->verdict == Verdict::accepted) {
       checked->row.serial = ++serial;
@@ -44,6 +44,7 @@ class Verifiers : public test::Folder {
   std::optional<Verifier> verifier;
   std::vector<BatchRow> waiting;
   uint64_t serial = 0;
+  uint64_t now = 1000;
   test::MadeChain chain;
 };
 
@@ -102,6 +103,28 @@ TEST_F(Verifiers, AcceptNothingBehindAGap) {
   EXPECT_EQ(verdict(later), "gap");
   EXPECT_EQ(verdict(missing), "accepted");
   EXPECT_EQ(verdict(later), "accepted");
+}
+
+TEST_F(Verifiers, WaitForTheBeginningOfAnUnknownNodesChain) {
+  const std::string one = chain.batch(), two = chain.batch(), three = chain.batch();
+  EXPECT_EQ(verdict(three), "gap");
+  EXPECT_EQ(verdict(two), "gap");
+  EXPECT_EQ(verdict(one), "accepted");
+  EXPECT_EQ(verdict(two), "accepted");
+  EXPECT_EQ(verdict(three), "accepted");
+}
+
+TEST_F(Verifiers, BeginWithTheLowestOfAnUnknownNodeWhenNothingEarlierComes) {
+  chain.batch();
+  const std::string two = chain.batch(), three = chain.batch();
+  EXPECT_EQ(verdict(three), "gap");
+  EXPECT_EQ(verdict(two), "gap");
+  now += 16'000'000'000;
+  EXPECT_EQ(verdict(three), "gap");
+  const Checked checked = check(two);
+  EXPECT_EQ(verdict_name(checked.verdict), "accepted");
+  EXPECT_TRUE(checked.unlinked);
+  EXPECT_EQ(verdict(three), "accepted");
 }
 
 TEST_F(Verifiers, RefuseWhatIsNotTheNodesOwn) {
