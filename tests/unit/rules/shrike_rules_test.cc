@@ -34,6 +34,9 @@ const std::map<std::string, Case>& cases() {
       {"Password hashes read by an unexpected program",
        {K::open, [](Scene& s) { s.program("/usr/bin/cat", {"/etc/shadow"}).uid(0).reads("/etc/shadow"); },
         [](Scene& s) { s.program("/usr/sbin/unix_chkpwd").uid(0).reads("/etc/shadow"); }}},
+      {"Password hashes read by a Perl script of the system",
+       {K::open, [](Scene& s) { s.program("/usr/bin/perl", {"-wT", "/usr/sbin/munin-node"}).uid(0).reads("/etc/shadow"); },
+        [](Scene& s) { s.program("/usr/bin/perl", {"-e", "getpwnam(0)", "/usr/sbin/x"}).uid(0).reads("/etc/shadow"); }}},
       {"Reading of password hashes was denied",
        {K::open, [](Scene& s) { s.program("/usr/bin/cat").reads("/etc/shadow").fails(13); },
         [](Scene& s) { s.program("/usr/bin/cat").reads("/etc/shadow").fails(2); }}},
@@ -239,6 +242,16 @@ TEST(ShrikeRules, ShadowReadFromAShellAlertsHigh) {
     ASSERT_EQ(alerts.size(), 1u) << program;
     EXPECT_EQ(alerts[0].severity, Severity::high);
     EXPECT_EQ(alerts[0].attack, (std::vector<std::string>{"T1003.008"}));
+  }
+}
+
+TEST(ShrikeRules, ShadowReadByPerlCodeThatIsNotTheSystemsAlertsHigh) {
+  const std::vector<std::vector<std::string>> all{
+      {"-e", "1"}, {"/tmp/x.pl"}, {}, {"-Mevil", "/usr/sbin/x"}, {"-w", "/home/a/x"}, {"/usr/sbin/../../tmp/x"}, {"-we", "/usr/sbin/x"}};
+  for (const auto& arguments : all) {
+    Scene s(K::open);
+    s.program("/usr/bin/perl", arguments).uid(0).reads("/etc/shadow");
+    EXPECT_EQ(fired(rules(), s.event), std::vector<std::string>{"Password hashes read by an unexpected program"});
   }
 }
 
