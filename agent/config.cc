@@ -6,14 +6,8 @@
 #include <map>
 
 #include "common/base/file.h"
+#include "common/base/toml_parse.h"
 #include "common/wire/subjects.h"
-
-#define TOML_ENABLE_FORMATTERS 0
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wshadow"
-#include <toml++/toml.h>
-#pragma GCC diagnostic pop
 
 namespace shrike::agent {
 namespace {
@@ -21,7 +15,7 @@ namespace {
 constexpr size_t config_max_bytes = 1u << 20;
 
 Error at(const std::string& name, const toml::source_region& where, const std::string& what) {
-  return {name + ":" + std::to_string(where.begin.line) + ":" + std::to_string(where.begin.column) + ": " + what};
+  return {toml_place(name, where) + ": " + what};
 }
 
 using Setter = std::function<Result<void>(const toml::node&)>;
@@ -174,12 +168,7 @@ Result<void> check_config(const Config& config) {
 Result<Config> parse_config(std::string_view text_in, const std::string& name) {
   const size_t slash = name.rfind('/');
   const std::string folder = slash == std::string::npos ? "" : name.substr(0, slash + 1);
-  toml::table table;
-  try {
-    table = toml::parse(text_in, name);
-  } catch (const toml::parse_error& error) {
-    return at(name, error.source(), std::string(error.description()));
-  }
+  const toml::table table = TRY(parse_toml(text_in, name));
   Config config;
   std::map<std::string, toml::source_region> where;
   TRY_VOID(apply(table, "", keys_of(config, folder), name, where));

@@ -1,6 +1,6 @@
 #pragma once
 // TOML with errors that name file, line and column, and that know every key nobody asked for. toml.cc is the one file
-// of this folder that includes toml++.
+// of this folder that sees toml++.
 
 #include <cstdint>
 #include <memory>
