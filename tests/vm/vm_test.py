@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""The kernel tests on Debian 12's own kernel, in a machine of software: no KVM, no root, no network in the guest.
+
+The agent must load there (6.1 lacks much of what newer kernels have), and there BPF LSM is active.
+usage: vm_test.py TITLE LSM FILTER    LSM: what lsm= says on the kernel's command line; FILTER: gtest's, which tests
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+BUILD = os.path.abspath(os.environ.get("SHRIKE_BUILD", "build"))
+CACHE = os.path.join(BUILD, "tests", "vm")
+QEMU = "qemu-system-x86_64"
+BUSYBOX = "/bin/busybox"
+SECONDS = 240
+KERNEL_TESTS = os.path.join(BUILD, "bin", "kernel_tests")
+PROGRAMS = os.path.join(BUILD, "tests", "programs")
+
+# Ends in a line that no test prints, with the tests' exit code.
+INIT = """#!/bin/busybox sh
+export PATH=/bin
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mount -t securityfs security /sys/kernel/security
+mount -t cgroup2 cgroup /sys/fs/cgroup
+mount -t tmpfs tmp /tmp
+ip link set lo up
+echo "guest: $(uname -r), LSM $(cat /sys/kernel/security/lsm)"
+SHRIKE_REQUIRE={require} {tests} --gtest_color=no '--gtest_filter={filter}'
+echo "guest: exit $?"
+poweroff -f
+"""
+
+
+def need(what, present):
+    """As tests/require.h: skipped where it is missing, failed where SHRIKE_REQUIRE names it."""
+    if present:
+        return
+    if "vm" in os.environ.get("SHRIKE_REQUIRE", "").split(","):
+        sys.exit(f"FAILED: {what} is required and missing")
+    print(f"SKIPPED: needs {what}")
+    sys.exit(77)
+
+
+def output(*command, **options):
+    return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
+
+
+def debian_kernel():
+    """The newest kernel of Debian's for clouds, from its package; kept for the next run."""
+    depends = output("apt-cache", "depends", "--important", "linux-image-cloud-amd64").split()
+    package = next((word for word in depends if word.startswith("linux-image-")
+                    and word.endswith("-cloud-amd64") and word != "linux-image-cloud-amd64"), None)
+    need("apt's lists to know linux-image-cloud-amd64", package)
+    kernel = os.path.join(CACHE, package.replace("linux-image-", "vmlinuz-"))
+    if os.path.exists(kernel):
+        return kernel
+    os.makedirs(CACHE, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        # apt's own user may not write here: it says so and goes on.
+        fetched = subprocess.run(["apt-get", "download", "-q", package], cwd=folder, capture_output=True, text=True)
+        need(f"apt-get download {package} ({fetched.stderr.strip()[-200:]})", fetched.returncode == 0)
+        (deb,) = [name for name in os.listdir(folder) if name.endswith(".deb")]
+        tar = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", os.path.join(folder, deb)], stdout=subprocess.PIPE)
+        subprocess.run(["tar", "-x", "-C", folder, "./boot"], stdin=tar.stdout, check=True)
+        tar.stdout.close()
+        tar.wait()
+        os.rename(os.path.join(folder, "boot", os.path.basename(kernel)), kernel)
+    return kernel
+
+
+def libraries(program):
+    """What the loader maps for it, as absolute paths."""
+    return [word for word in output("ldd", program).split() if word.startswith("/")]
+
+
+def make_root(root, tests_filter, require):
+    for folder in ("bin", "dev", "proc", "sys", "tmp", "etc", "root"):
+        os.mkdir(os.path.join(root, folder))
+    shutil.copy(BUSYBOX, os.path.join(root, "bin", "busybox"))
+    files = {KERNEL_TESTS}
+    files |= {os.path.join(PROGRAMS, name) for name in os.listdir(PROGRAMS)} if os.path.isdir(PROGRAMS) else set()
+    for program in sorted(files):
+        files |= set(libraries(program))
+    for file in sorted(files):
+        os.makedirs(root + os.path.dirname(file), exist_ok=True)
+        shutil.copy(file, root + file)
+    # Debug information would be most of what the guest has to unpack.
+    subprocess.run(["strip", *(root + file for file in files)], check=True, stderr=subprocess.DEVNULL)
+    with open(os.path.join(root, "etc", "passwd"), "w", encoding="ascii") as passwd:
+        passwd.write("root:x:0:0::/root:/bin/sh\n")
+    init = os.path.join(root, "init")
+    with open(init, "w", encoding="ascii") as script:
+        script.write(INIT.format(tests=KERNEL_TESTS, filter=tests_filter, require=require))
+    os.chmod(init, 0o755)
+
+
+def main():
+    title, lsm, tests_filter = sys.argv[1:]
+    need(QEMU, shutil.which(QEMU))
+    need(f"{BUSYBOX} (busybox-static)", os.path.exists(BUSYBOX) and "not a dynamic" in
+         subprocess.run(["ldd", BUSYBOX], capture_output=True, text=True).stderr)
+    need("apt-get", shutil.which("apt-get"))
+    need(KERNEL_TESTS, os.path.exists(KERNEL_TESTS))
+    kernel = debian_kernel()
+    with tempfile.TemporaryDirectory() as folder:
+        root = os.path.join(folder, "root")
+        os.mkdir(root)
+        make_root(root, tests_filter, "bpf,lsm" if "bpf" in lsm.split(",") else "bpf")
+        image = os.path.join(folder, "initrd")
+        with open(image, "wb") as file:
+            subprocess.run([BUSYBOX, "sh", "-c", "find . | cpio -o -H newc"], cwd=root, stdout=file,
+                           stderr=subprocess.DEVNULL, check=True)
+        guest = subprocess.run(
+            [QEMU, "-accel", "tcg", "-cpu", "max", "-m", "1024", "-nographic", "-no-reboot", "-nic", "none",
+             "-kernel", kernel, "-initrd", image,
+             "-append", f"console=ttyS0 quiet panic=-1 mitigations=off lsm={lsm}"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=SECONDS, check=False)
+    said = guest.stdout.decode("utf-8", "replace").replace("\r", "")
+    print(said[max(0, said.find("guest:")):])
+    if "guest: exit 0\n" not in said:
+        sys.exit(f"FAILED: {title}")
+
+
+if __name__ == "__main__":
+    main()
