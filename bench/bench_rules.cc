@@ -23,7 +23,8 @@ RuleSet rules() {
 class Work : public Scene {
  public:
   explicit Work(EventKind kind) : Scene(kind) {
-    program("/usr/bin/x86_64-linux-gnu-gcc-12", {"-O2", "-Wall", "-c", "-o", "build/main.o", "src/main.c", "-I", "include"});
+    program("/usr/bin/x86_64-linux-gnu-gcc-12",
+            {"-O2", "-Wall", "-c", "-o", "build/main.o", "src/main.c", "-I", "include"});
     child_of("/usr/bin/make", {"-j2"});
     chain_.resize(6);
     for (size_t i = 0; i < chain_.size(); ++i) {

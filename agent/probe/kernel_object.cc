@@ -129,9 +129,8 @@ void probe_lsm(Features& features) {
   const bpf_insn instructions[] = {
       {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
       {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
-  LIBBPF_OPTS(
-      bpf_prog_load_opts, options, .expected_attach_type = BPF_LSM_MAC,
-      .attach_btf_id = static_cast<__u32>(std::max(0, libbpf_find_vmlinux_btf_id("file_open", BPF_LSM_MAC))));
+  LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_LSM_MAC,
+              .attach_btf_id = static_cast<__u32>(std::max(0, libbpf_find_vmlinux_btf_id("file_open", BPF_LSM_MAC))));
   const Fd program(::bpf_prog_load(BPF_PROG_TYPE_LSM, "probe", "GPL", instructions, 2, &options));
   features.bpf_lsm = program.valid();
   if (!program.valid()) note(features, errno_error("BPF LSM programs are refused").message);

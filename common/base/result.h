@@ -17,9 +17,7 @@ struct Error {
   int code = 0;  ///< errno where one applies, else 0
 
   /// The same error with what was being attempted put in front: "what: message".
-  [[nodiscard]] Error in(std::string_view what) const {
-    return {std::string(what) + ": " + message, code};
-  }
+  [[nodiscard]] Error in(std::string_view what) const { return {std::string(what) + ": " + message, code}; }
 };
 
 /// An Error made of `what` and the text of `code` (errno unless given).
@@ -95,8 +93,7 @@ class [[nodiscard]] Result<void> {
   })
 
 /// For Result<void>: returns the error from the enclosing function, if there is one.
-#define TRY_VOID(expression)                                  \
-  do {                                                        \
-    if (auto try_result_ = (expression); !try_result_.ok())   \
-      return try_result_.error();                             \
+#define TRY_VOID(expression)                                                            \
+  do {                                                                                  \
+    if (auto try_result_ = (expression); !try_result_.ok()) return try_result_.error(); \
   } while (false)

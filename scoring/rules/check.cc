@@ -16,35 +16,53 @@ Check::~Check() = default;
 bool Check::passes(const Value& value) const {
   switch (type) {
     case Type::address: {
-      const bool found =
-          std::any_of(networks.begin(), networks.end(), [&](const Network& network) { return network.has(value.text); });
+      const bool found = std::any_of(networks.begin(), networks.end(),
+                                     [&](const Network& network) { return network.has(value.text); });
       return found != (op == Operator::not_equal);
     }
     case Type::number:
     case Type::boolean:
       switch (op) {
-        case Operator::equal: return value.number == numbers.front();
-        case Operator::not_equal: return value.number != numbers.front();
-        case Operator::less: return value.number < numbers.front();
-        case Operator::less_equal: return value.number <= numbers.front();
-        case Operator::greater: return value.number > numbers.front();
-        case Operator::greater_equal: return value.number >= numbers.front();
-        default: return std::find(numbers.begin(), numbers.end(), value.number) != numbers.end();
+        case Operator::equal:
+          return value.number == numbers.front();
+        case Operator::not_equal:
+          return value.number != numbers.front();
+        case Operator::less:
+          return value.number < numbers.front();
+        case Operator::less_equal:
+          return value.number <= numbers.front();
+        case Operator::greater:
+          return value.number > numbers.front();
+        case Operator::greater_equal:
+          return value.number >= numbers.front();
+        default:
+          return std::find(numbers.begin(), numbers.end(), value.number) != numbers.end();
       }
-    case Type::text: break;
+    case Type::text:
+      break;
   }
   switch (op) {
-    case Operator::equal: return value.text == texts.front();
-    case Operator::not_equal: return value.text != texts.front();
-    case Operator::contains: return contains(value.text, texts.front());
-    case Operator::icontains: return contains_ignoring_case(value.text, texts.front());
-    case Operator::startswith: return value.text.starts_with(texts.front());
-    case Operator::endswith: return value.text.ends_with(texts.front());
-    case Operator::glob: return glob(texts.front(), value.text, false);
-    case Operator::iglob: return glob(texts.front(), value.text, true);
-    case Operator::regex: return re2::RE2::FullMatch({value.text.data(), value.text.size()}, *regex);
+    case Operator::equal:
+      return value.text == texts.front();
+    case Operator::not_equal:
+      return value.text != texts.front();
+    case Operator::contains:
+      return contains(value.text, texts.front());
+    case Operator::icontains:
+      return contains_ignoring_case(value.text, texts.front());
+    case Operator::startswith:
+      return value.text.starts_with(texts.front());
+    case Operator::endswith:
+      return value.text.ends_with(texts.front());
+    case Operator::glob:
+      return glob(texts.front(), value.text, false);
+    case Operator::iglob:
+      return glob(texts.front(), value.text, true);
+    case Operator::regex:
+      return re2::RE2::FullMatch({value.text.data(), value.text.size()}, *regex);
     case Operator::pmatch:
-      return std::any_of(texts.begin(), texts.end(), [&](const auto& prefix) { return path_prefix(prefix, value.text); });
+      return std::any_of(texts.begin(), texts.end(),
+                         [&](const auto& prefix) { return path_prefix(prefix, value.text); });
     default:  // in, intersects
       if (set != nullptr) return set->has(value.text);
       return std::any_of(texts.begin(), texts.end(), [&](const auto& text) { return text == value.text; });
@@ -64,10 +82,14 @@ namespace {
 
 std::string_view type_name(Type type) {
   switch (type) {
-    case Type::text: return "a text";
-    case Type::number: return "a number";
-    case Type::boolean: return "true or false";
-    case Type::address: return "an address";
+    case Type::text:
+      return "a text";
+    case Type::number:
+      return "a number";
+    case Type::boolean:
+      return "true or false";
+    case Type::address:
+      return "an address";
   }
   return "";
 }
@@ -78,12 +100,15 @@ bool allowed(Type type, Operator op) {
     case Operator::not_equal:
     case Operator::in:
     case Operator::intersects:
-    case Operator::exists: return true;
+    case Operator::exists:
+      return true;
     case Operator::less:
     case Operator::less_equal:
     case Operator::greater:
-    case Operator::greater_equal: return type == Type::number;
-    default: return type == Type::text;
+    case Operator::greater_equal:
+      return type == Type::number;
+    default:
+      return type == Type::text;
   }
 }
 
@@ -104,7 +129,9 @@ std::string parse_value(Check& check, const std::string& text) {
            "\" is compared with one";
   };
   switch (check.type) {
-    case Type::text: check.texts.push_back(text); return {};
+    case Type::text:
+      check.texts.push_back(text);
+      return {};
     case Type::number: {
       const auto value = parse_number(text);
       if (!value) return wrong();
@@ -128,18 +155,23 @@ std::string parse_value(Check& check, const std::string& text) {
 // What rejects most events comes first: a text that a LiteralIndex has looked for already costs next to nothing.
 unsigned cost_of(Type type, Operator op) {
   switch (op) {
-    case Operator::regex: return 30;
+    case Operator::regex:
+      return 30;
     case Operator::glob:
     case Operator::iglob:
-    case Operator::icontains: return 10;
-    case Operator::contains: return 4;
+    case Operator::icontains:
+      return 10;
+    case Operator::contains:
+      return 4;
     case Operator::equal:
     case Operator::in:
     case Operator::intersects:
     case Operator::pmatch:
     case Operator::startswith:
-    case Operator::endswith: return type == Type::text ? 0 : 2;
-    default: return 2;
+    case Operator::endswith:
+      return type == Type::text ? 0 : 2;
+    default:
+      return 2;
   }
 }
 
@@ -175,7 +207,8 @@ std::variant<CheckPtr, Fault> bind_check(const Node& node, std::string& remark) 
     if (!fault.message.empty()) return fault;
     // Lengths keep different lists apart whatever their texts are.
     check.key += " " + std::to_string(value.size()) + ":" + value;
-    if (use->field->name == "evt.type" && (check.op == Operator::equal || check.op == Operator::in) && !is_event_type(value))
+    if (use->field->name == "evt.type" && (check.op == Operator::equal || check.op == Operator::in) &&
+        !is_event_type(value))
       remark = "no event of ours has evt.type " + value;
   }
   if (check.op == Operator::in && check.texts.size() > 4) check.set = std::make_unique<TextSet>(check.texts);
@@ -201,13 +234,19 @@ void transform(std::span<const Transform> transforms, std::span<Value> values, A
         case Transform::toupper: {
           char* const out = arena.take(value.text.size());
           std::transform(value.text.begin(), value.text.end(), out, [&](char c) {
-            return step == Transform::tolower ? lower(c) : c >= 'a' && c <= 'z' ? static_cast<char>(c - ('a' - 'A')) : c;
+            return step == Transform::tolower ? lower(c)
+                   : c >= 'a' && c <= 'z'     ? static_cast<char>(c - ('a' - 'A'))
+                                              : c;
           });
           value.text = {out, value.text.size()};
           break;
         }
-        case Transform::basename: value.text = value.text.substr(value.text.rfind('/') + 1); break;
-        case Transform::length: value.number = static_cast<int64_t>(value.text.size()); break;
+        case Transform::basename:
+          value.text = value.text.substr(value.text.rfind('/') + 1);
+          break;
+        case Transform::length:
+          value.number = static_cast<int64_t>(value.text.size());
+          break;
       }
     }
   }

@@ -25,7 +25,7 @@ struct Check {
   std::vector<std::string> texts;
   std::vector<int64_t> numbers;
   std::vector<Network> networks;
-  std::unique_ptr<const TextSet> set;        ///< `in` of more than four texts
+  std::unique_ptr<const TextSet> set;  ///< `in` of more than four texts
   std::unique_ptr<const re2::RE2> regex;
   std::string slot;  ///< same text: same values ("tolower(fd.name)")
   std::string key;   ///< same text: same check

@@ -41,9 +41,15 @@ void Definitions::add(Document document, std::vector<std::pair<std::string, Prob
     try {
       ++next_;
       switch (item.kind) {
-        case Item::Kind::rule: add_rule(item); break;
-        case Item::Kind::macro: add_macro(item); break;
-        case Item::Kind::list: add_list(item); break;
+        case Item::Kind::rule:
+          add_rule(item);
+          break;
+        case Item::Kind::macro:
+          add_macro(item);
+          break;
+        case Item::Kind::list:
+          add_list(item);
+          break;
       }
     } catch (const Failure& failure) {
       problems.emplace_back(item.name->value, failure.problem);
@@ -133,9 +139,8 @@ void Definitions::add_rule(Item& item) {
   if (item.exceptions_given) {
     if (existing && change_of(item, "exceptions") == Change::append) {
       for (Exception& exception : item.exceptions) {
-        const auto same = std::find_if(rule.exceptions.begin(), rule.exceptions.end(), [&](const Exception& old) {
-          return old.name->value == exception.name->value;
-        });
+        const auto same = std::find_if(rule.exceptions.begin(), rule.exceptions.end(),
+                                       [&](const Exception& old) { return old.name->value == exception.name->value; });
         if (same == rule.exceptions.end()) {
           rule.exceptions.push_back(std::move(exception));
         } else {
@@ -199,7 +204,8 @@ SourceText Definitions::substitute(const SourceText& condition) const {
     while (end < text.size() && !is_delimiter(text[end]) && text[end] != '"' && text[end] != '\'') ++end;
     drop_comma = false;
     const std::string word = text.substr(at, end - at);
-    if (lists_.contains(word) && (at == 0 || is_delimiter(text[at - 1])) && (end == text.size() || is_delimiter(text[end]))) {
+    if (lists_.contains(word) && (at == 0 || is_delimiter(text[at - 1])) &&
+        (end == text.size() || is_delimiter(text[end]))) {
       std::vector<std::string> open;
       std::vector<ScalarPtr> items;
       size_t budget = items_max;
@@ -244,7 +250,9 @@ struct Definitions::Inlining {
 };
 
 NodePtr Definitions::inline_macros(const NodePtr& node, size_t visibility, Inlining& state) const {
-  const auto fail_here = [&](std::string message) { throw Failure{{std::move(message), node->source->at(node->offset)}}; };
+  const auto fail_here = [&](std::string message) {
+    throw Failure{{std::move(message), node->source->at(node->offset)}};
+  };
   if (node->kind == Node::Kind::check) {
     state.extents[node.get()] = {};
     return node;

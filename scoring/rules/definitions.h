@@ -48,7 +48,8 @@ class Definitions {
   void add_rule(Item& item);
   void add_macro(Item& item);
   void add_list(Item& item);
-  void expand(const std::string& name, std::vector<std::string>& open, size_t& budget, std::vector<ScalarPtr>& out) const;
+  void expand(const std::string& name, std::vector<std::string>& open, size_t& budget,
+              std::vector<ScalarPtr>& out) const;
   [[nodiscard]] SourceText substitute(const SourceText& condition) const;
   [[nodiscard]] SourceText with_exceptions(const RuleDefinition& rule) const;
   struct Inlining;

@@ -10,9 +10,9 @@ namespace {
 using Outcome = World::Outcome;
 
 // Folders that so many paths go through that their names select nothing.
-constexpr auto common = std::to_array<std::string_view>({".cache", ".config", ".git", ".local", "bin", "boot", "dev", "etc", "home", "lib", "lib64", "local", "log",
-                                                         "opt", "proc", "root", "run", "sbin", "share", "sys", "tmp",
-                                                         "usr", "var"});
+constexpr auto common = std::to_array<std::string_view>(
+    {".cache", ".config", ".git", ".local", "bin", "boot", "dev",   "etc", "home", "lib", "lib64", "local",
+     "log",    "opt",     "proc", "root",   "run", "sbin", "share", "sys", "tmp",  "usr", "var"});
 
 // A set of paths, larger rather than smaller than what a condition allows.
 struct Paths {
@@ -69,7 +69,8 @@ Paths components(std::string_view text, bool ends) {
   size_t slash = text.find('/');
   while (slash != std::string_view::npos) {
     const size_t next = text.find('/', slash + 1);
-    if (next != std::string_view::npos) best = better(name(text.substr(slash + 1, next - slash - 1), false), std::move(best));
+    if (next != std::string_view::npos)
+      best = better(name(text.substr(slash + 1, next - slash - 1), false), std::move(best));
     if (next == std::string_view::npos && ends) best = better(name(text.substr(slash + 1), true), std::move(best));
     slash = next;
   }
@@ -99,15 +100,21 @@ Paths whole_path(Operator op, std::string_view text) {
   switch (op) {
     case Operator::equal:
     case Operator::in:
-    case Operator::intersects: return exactly(text);
-    case Operator::startswith: return better(prefix(text), components(text, false));
+    case Operator::intersects:
+      return exactly(text);
+    case Operator::startswith:
+      return better(prefix(text), components(text, false));
     case Operator::pmatch:
       while (text.size() > 1 && text.ends_with('/')) text.remove_suffix(1);
       return prefix(text);
-    case Operator::endswith: return components(text, true);
-    case Operator::contains: return components(text, false);
-    case Operator::glob: return globbed(text);
-    default: return {};
+    case Operator::endswith:
+      return components(text, true);
+    case Operator::contains:
+      return components(text, false);
+    case Operator::glob:
+      return globbed(text);
+    default:
+      return {};
   }
 }
 
@@ -115,11 +122,14 @@ Paths directory(Operator op, std::string_view text) {
   switch (op) {
     case Operator::equal:
     case Operator::in:
-    case Operator::intersects: return prefix(text == "/" ? "/" : std::string(text) + "/");
+    case Operator::intersects:
+      return prefix(text == "/" ? "/" : std::string(text) + "/");
     case Operator::startswith:
     case Operator::pmatch:
-    case Operator::contains: return whole_path(op, text);
-    default: return {};
+    case Operator::contains:
+      return whole_path(op, text);
+    default:
+      return {};
   }
 }
 
@@ -130,13 +140,18 @@ Paths of_check(const Check& check, EventKind kind) {
   Paths all = Paths::none();
   for (const std::string& text : check.texts) {
     switch (reader->path) {
-      case PathPart::whole: all.merge(whole_path(check.op, text)); break;
-      case PathPart::directory: all.merge(directory(check.op, text)); break;
+      case PathPart::whole:
+        all.merge(whole_path(check.op, text));
+        break;
+      case PathPart::directory:
+        all.merge(directory(check.op, text));
+        break;
       case PathPart::last:
         if (check.op != Operator::equal && check.op != Operator::in && check.op != Operator::intersects) return {};
         all.merge(name(text, true));
         break;
-      case PathPart::none: break;
+      case PathPart::none:
+        break;
     }
   }
   return all;
@@ -144,16 +159,20 @@ Paths of_check(const Check& check, EventKind kind) {
 
 Paths of_tree(const TreePtr& tree, EventKind kind) {
   switch (tree->kind) {
-    case Tree::Kind::no: return Paths::none();
+    case Tree::Kind::no:
+      return Paths::none();
     case Tree::Kind::yes:
-    case Tree::Kind::negation: return {};
-    case Tree::Kind::check: return of_check(*tree->check, kind);
+    case Tree::Kind::negation:
+      return {};
+    case Tree::Kind::check:
+      return of_check(*tree->check, kind);
     case Tree::Kind::all: {
       Paths best;
       for (const TreePtr& child : tree->children) best = better(std::move(best), of_tree(child, kind));
       return best;
     }
-    case Tree::Kind::any: break;
+    case Tree::Kind::any:
+      break;
   }
   Paths sum = Paths::none();
   for (const TreePtr& child : tree->children) sum.merge(of_tree(child, kind));
@@ -178,8 +197,7 @@ struct Part {
 
 std::vector<Part> parts_of(EventKind kind) {
   const uint32_t access = access_of(kind);
-  if (kind != EventKind::open)
-    return {{{kind, Outcome::success, 0}, access}, {{kind, Outcome::failure, 0}, access}};
+  if (kind != EventKind::open) return {{{kind, Outcome::success, 0}, access}, {{kind, Outcome::failure, 0}, access}};
   return {{{kind, Outcome::success, access_open_read}, access_open_read},
           {{kind, Outcome::success, access_open_write}, access_open_write},
           {{kind, Outcome::failure, 0}, access_open_failed},
@@ -202,7 +220,8 @@ uint32_t derive_filter(const TreePtr& condition, FilterSpec& filter) {
       (part.world.outcome == Outcome::success ? success : failure) = true;
       uint32_t access = part.access;
       if (kind == EventKind::open && access == 0)
-        access = (asked & access_open_read) != 0 && (asked & access_open_write) == 0 ? access_open_read : access_open_write;
+        access =
+            (asked & access_open_read) != 0 && (asked & access_open_write) == 0 ? access_open_read : access_open_write;
       asked |= access;
       if (access == 0) continue;
       const Paths paths = of_tree(left, kind);

@@ -43,7 +43,8 @@ std::vector<std::string> documents_of(const std::string& text) {
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size() - 1) + 1;
     const std::string_view line = std::string_view(text).substr(at, end - at);
-    const bool marker = line.starts_with("---") && (line.size() == 3 || line[3] == '\n' || line[3] == '\r' || line[3] == ' ');
+    const bool marker =
+        line.starts_with("---") && (line.size() == 3 || line[3] == '\n' || line[3] == '\r' || line[3] == ' ');
     if (marker && at > begin) {
       documents.push_back(std::string(begin_lines, '\n') + text.substr(begin, at - begin));
       if (documents.size() == documents_max) break;
@@ -72,7 +73,8 @@ class Reader {
         check_single(text);
         const YAML::Node part = YAML::Load(text);
         if (part.IsNull()) continue;
-        if (!part.IsSequence()) fail(part, "expected a list of items: each begins with \"- rule:\", \"- macro:\" or \"- list:\"");
+        if (!part.IsSequence())
+          fail(part, "expected a list of items: each begins with \"- rule:\", \"- macro:\" or \"- list:\"");
         for (const YAML::Node& node : part) read_item(node, document);
       }
     } catch (const YAML::Exception& error) {
@@ -190,7 +192,8 @@ class Reader {
   void read_item(const YAML::Node& node, Document& document) const {
     std::string name;
     try {
-      if (!node.IsMap() || node.size() == 0) fail(node, "expected an item: \"- rule: name\", \"- macro: name\" or \"- list: name\"");
+      if (!node.IsMap() || node.size() == 0)
+        fail(node, "expected an item: \"- rule: name\", \"- macro: name\" or \"- list: name\"");
       Item item;
       bool ignored = false;
       std::set<std::string> seen;

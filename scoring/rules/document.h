@@ -41,8 +41,8 @@ struct Item {
   std::map<std::string, Change> override_keys;
   bool append = false;
 
-  ScalarPtr condition;              // rule, macro
-  std::vector<ScalarPtr> items;     // list
+  ScalarPtr condition;           // rule, macro
+  std::vector<ScalarPtr> items;  // list
   bool items_given = false;
   ScalarPtr output, desc, priority, source;
   std::vector<ScalarPtr> tags;

@@ -39,11 +39,16 @@ std::optional<Severity> severity_of(std::string_view priority) {
 // Harm if true, from 0 to 1.
 double weight_of(Severity severity) {
   switch (severity) {
-    case Severity::info: return 0.1;
-    case Severity::low: return 0.3;
-    case Severity::medium: return 0.5;
-    case Severity::high: return 0.8;
-    case Severity::critical: return 1;
+    case Severity::info:
+      return 0.1;
+    case Severity::low:
+      return 0.3;
+    case Severity::medium:
+      return 0.5;
+    case Severity::high:
+      return 0.8;
+    case Severity::critical:
+      return 1;
   }
   return 0;
 }

@@ -24,7 +24,7 @@ struct RuleStatus {
   State state = State::loaded;
   std::string rule;
   std::string file;
-  int line = 0;    ///< 1-based, 0 when it is about the whole file
+  int line = 0;  ///< 1-based, 0 when it is about the whole file
   int column = 0;
   std::string reason;  ///< for unsupported and wrong; for loaded: a warning, or empty
 };
@@ -37,9 +37,9 @@ struct CompileOptions {
 class RuleSet {
  public:
   /// Compiles all files in their order, as one set. `statuses` (may be null) receives every rule's fate, also on error.
-  /// Errors: the first wrong item with file, line, column and what to do. A rule that needs a field, operator or event we
-  /// do not have is `unsupported`, not an error, only when its item says `skip-if-unknown-filter: true`; so is one of
-  /// another source than "syscall".
+  /// Errors: the first wrong item with file, line, column and what to do. A rule that needs a field, operator or event
+  /// we do not have is `unsupported`, not an error, only when its item says `skip-if-unknown-filter: true`; so is one
+  /// of another source than "syscall".
   static Result<RuleSet> compile(const std::vector<RuleFile>& files, std::vector<RuleStatus>* statuses,
                                  const CompileOptions& options = {});
 

@@ -21,7 +21,7 @@ std::string operand(const std::vector<ScalarPtr>& values, bool list) {
     if (out.size() > 1) out += ", ";
     // Lists may be named inside a list; they are told by having no blank and no quote, and are substituted later.
     out += value->value.find_first_of(" \"'(),=") == std::string::npos && !value->value.empty() ? value->value
-                                                                                                 : quoted(value->value);
+                                                                                                : quoted(value->value);
   }
   return out + ")";
 }
@@ -48,7 +48,8 @@ SourceText Definitions::with_exceptions(const RuleDefinition& rule) const {
         text = exception.fields.front()->value + " " + comp + " " + operand(all, true);
       } else {
         for (const ScalarPtr& value : all)
-          text += (text.empty() ? "" : " or ") + exception.fields.front()->value + " " + comp + " " + quoted(value->value);
+          text +=
+              (text.empty() ? "" : " or ") + exception.fields.front()->value + " " + comp + " " + quoted(value->value);
       }
     } else {
       for (const auto& tuple : exception.values) {

@@ -95,8 +95,8 @@ std::span<const Field> all_fields();
 /// A field as a rule names it.
 struct FieldUse {
   const Field* field = nullptr;
-  int index = -1;         ///< argument where it is a number
-  std::string argument;   ///< as written, for evt.arg
+  int index = -1;        ///< argument where it is a number
+  std::string argument;  ///< as written, for evt.arg
   [[nodiscard]] std::string text() const;
 };
 /// Finds "proc.aname" with argument "2", or "evt.arg.flags" without one. Errors are sentences without a position.
@@ -116,9 +116,9 @@ std::optional<Reader> reader_for(const FieldUse& use, EventKind kind);
 struct CallArgument {
   std::string_view name;
   Extract extract;
-  int raw = -1;          ///< which of Event::arg it is, for evt.rawarg.<name>
+  int raw = -1;  ///< which of Event::arg it is, for evt.rawarg.<name>
   PathPart path = PathPart::none;
-  bool alias = false;    ///< another name of one before: not listed in evt.args
+  bool alias = false;  ///< another name of one before: not listed in evt.args
 };
 std::span<const CallArgument> arguments_of(EventKind kind);
 

@@ -54,7 +54,8 @@ std::span<const Field> all_fields() { return table(); }
 
 std::string FieldUse::text() const {
   std::string out(field->name);
-  if (field->takes == Field::Takes::name) return out + (parse_index(argument) >= 0 ? "[" + argument + "]" : "." + argument);
+  if (field->takes == Field::Takes::name)
+    return out + (parse_index(argument) >= 0 ? "[" + argument + "]" : "." + argument);
   if (index >= 0) out += "[" + std::to_string(index) + "]";
   return out;
 }
@@ -88,9 +89,11 @@ std::optional<FieldUse> find_field(std::string_view name, std::optional<std::str
                        std::string(name) + "[1]",
                std::nullopt;
       return use;
-    case Field::Takes::name: break;
+    case Field::Takes::name:
+      break;
   }
-  if (!argument) return error = "field " + quoted + " needs an argument's name: " + std::string(name) + ".flags", std::nullopt;
+  if (!argument)
+    return error = "field " + quoted + " needs an argument's name: " + std::string(name) + ".flags", std::nullopt;
   use.argument = *argument;
   if (parse_index(*argument) < 0 && !is_argument_name(*argument)) {
     unknown = true;
@@ -121,18 +124,30 @@ std::optional<Reader> reader_for(const FieldUse& use, EventKind kind) {
 
 uint32_t access_of(EventKind kind) {
   switch (kind) {
-    case K::open: return access_open_read | access_open_write | access_open_failed;
-    case K::rename: return access_rename;
-    case K::unlink: return access_unlink;
-    case K::link: return access_link;
-    case K::symlink: return access_symlink;
-    case K::mkdir: return access_mkdir;
-    case K::rmdir: return access_rmdir;
-    case K::chmod: return access_chmod;
-    case K::chown: return access_chown;
-    case K::truncate: return access_truncate;
-    case K::setxattr: return access_setxattr;
-    default: return 0;
+    case K::open:
+      return access_open_read | access_open_write | access_open_failed;
+    case K::rename:
+      return access_rename;
+    case K::unlink:
+      return access_unlink;
+    case K::link:
+      return access_link;
+    case K::symlink:
+      return access_symlink;
+    case K::mkdir:
+      return access_mkdir;
+    case K::rmdir:
+      return access_rmdir;
+    case K::chmod:
+      return access_chmod;
+    case K::chown:
+      return access_chown;
+    case K::truncate:
+      return access_truncate;
+    case K::setxattr:
+      return access_setxattr;
+    default:
+      return 0;
   }
 }
 

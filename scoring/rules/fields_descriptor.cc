@@ -111,14 +111,19 @@ void number(const Context& c, int, Values& out) {
   switch (c.event.kind) {
     case K::open:
     case K::accept:
-    case K::memfd: return out.number(c.event.result >= 0 ? c.event.result : -1);
-    case K::socket: return out.number(c.event.result >= 0 ? static_cast<int64_t>(c.event.arg[3]) : -1);
-    case K::dup: return out.number(c.event.result);
+    case K::memfd:
+      return out.number(c.event.result >= 0 ? c.event.result : -1);
+    case K::socket:
+      return out.number(c.event.result >= 0 ? static_cast<int64_t>(c.event.arg[3]) : -1);
+    case K::dup:
+      return out.number(c.event.result);
     case K::bind:
     case K::listen:
     case K::connect:
-    case K::sendto: return out.number(static_cast<int64_t>(static_cast<int32_t>(c.event.arg[0])));
-    default: return;
+    case K::sendto:
+      return out.number(static_cast<int64_t>(static_cast<int32_t>(c.event.arg[0])));
+    default:
+      return;
   }
 }
 
@@ -127,23 +132,32 @@ void type(const Context& c, int, Values& out) {
   if (!kinds::socket.has(c.event.kind))
     return out.text(S_ISDIR(c.event.object.mode) && !failed(c.event) ? "directory" : "file");
   switch (c.event.socket.family) {
-    case family_inet: return out.text("ipv4");
-    case family_inet6: return out.text("ipv6");
-    case family_unix: return out.text("unix");
-    case family_netlink: return out.text("netlink");
-    default: return;
+    case family_inet:
+      return out.text("ipv4");
+    case family_inet6:
+      return out.text("ipv6");
+    case family_unix:
+      return out.text("unix");
+    case family_netlink:
+      return out.text("netlink");
+    default:
+      return;
   }
 }
 void type_character(const Context& c, int, Values& out) {
   if (c.event.kind == K::memfd) return out.text("m");
-  if (!kinds::socket.has(c.event.kind))
-    return out.text(S_ISDIR(c.event.object.mode) && !failed(c.event) ? "d" : "f");
+  if (!kinds::socket.has(c.event.kind)) return out.text(S_ISDIR(c.event.object.mode) && !failed(c.event) ? "d" : "f");
   switch (c.event.socket.family) {
-    case family_inet: return out.text("4");
-    case family_inet6: return out.text("6");
-    case family_unix: return out.text("u");
-    case family_netlink: return out.text("n");
-    default: return;
+    case family_inet:
+      return out.text("4");
+    case family_inet6:
+      return out.text("6");
+    case family_unix:
+      return out.text("u");
+    case family_netlink:
+      return out.text("n");
+    default:
+      return;
   }
 }
 
@@ -152,24 +166,33 @@ void protocol(const Context& c, int, Values& out) {
   if (!is_ip(socket)) return;
   if (c.event.kind == K::tcp_state) return out.text("tcp");
   switch (socket.protocol) {
-    case 6: return out.text("tcp");
-    case 17: return out.text("udp");
+    case 6:
+      return out.text("tcp");
+    case 17:
+      return out.text("udp");
     case 1:
-    case 58: return out.text("icmp");
-    default: break;
+    case 58:
+      return out.text("icmp");
+    default:
+      break;
   }
   switch (socket.type & 0xf) {
-    case 1: return out.text("tcp");
-    case 2: return out.text("udp");
-    case 3: return out.text("raw");
-    default: return;
+    case 1:
+      return out.text("tcp");
+    case 2:
+      return out.text("udp");
+    case 3:
+      return out.text("raw");
+    default:
+      return;
   }
 }
 
 void real_path(const Context& c, int, Values& out) { out.known(c.event.real_path); }
 void whole_path(const Context& c, int, Values& out) { out.known(given_path(c.event)); }
 
-// Falco's words: a link's source is the new name, its target what it points at; rename and mount go from source to target.
+// Falco's words: a link's source is the new name, its target what it points at; rename and mount go from source to
+// target.
 bool link_like(K kind) { return kind == K::link || kind == K::symlink; }
 std::string_view symlink_target(const Event& event) {
   return event.path.text.starts_with('/') ? event.full_path : event.path.text;

@@ -12,9 +12,12 @@ bool failed(const Event& event) {
     case EventKind::exec:
     case EventKind::exit:
     case EventKind::task:
-    case EventKind::tcp_state: return false;  // no call that returns, or one that never fails
-    case EventKind::exec_failed: return true;
-    default: return event.result < 0;
+    case EventKind::tcp_state:
+      return false;  // no call that returns, or one that never fails
+    case EventKind::exec_failed:
+      return true;
+    default:
+      return event.result < 0;
   }
 }
 

@@ -99,7 +99,8 @@ void get_duration(const Context& c, const Process& p, Values& out) {
 }
 
 int64_t start_wall(const Context& c, const Process& p) {
-  return static_cast<int64_t>(c.event.time_ns) - (static_cast<int64_t>(c.event.boot_ns) - static_cast<int64_t>(p.start_ns));
+  return static_cast<int64_t>(c.event.time_ns) -
+         (static_cast<int64_t>(c.event.boot_ns) - static_cast<int64_t>(p.start_ns));
 }
 
 // Session leaders and shells are found by name: that is what Falco does, and all that is known of both.
@@ -123,8 +124,9 @@ void tty(const Context& c, int, Values& out) {
 }
 
 void cwd(const Context& c, int, Values& out) {
-  const std::string_view now = !c.event.cwd.empty() ? c.event.cwd
-                               : c.process != nullptr ? std::string_view(c.process->cwd) : std::string_view{};
+  const std::string_view now = !c.event.cwd.empty()   ? c.event.cwd
+                               : c.process != nullptr ? std::string_view(c.process->cwd)
+                                                      : std::string_view{};
   if (now.empty()) return;
   if (now.back() == '/') return out.text(now);
   char* const text = c.arena.take(now.size() + 1);  // Falco's working directories end in a slash
@@ -137,7 +139,8 @@ void writable(const Context& c, int, Values& out) {
   const Object& o = c.event.object;
   const Task& t = c.event.task;
   if (o.inode == 0) return;
-  out.boolean((t.uid == o.uid && (o.mode & 0200) != 0) || (t.gid == o.gid && (o.mode & 020) != 0) || (o.mode & 02) != 0);
+  out.boolean((t.uid == o.uid && (o.mode & 0200) != 0) || (t.gid == o.gid && (o.mode & 020) != 0) ||
+              (o.mode & 02) != 0);
 }
 
 template <EventFlag flag>

@@ -30,7 +30,8 @@ void group_name(const Context& c, int, Values& out) {
 void login_name(const Context& c, int, Values& out) {
   const Task& task = c.event.task;
   if (task.loginuid == 0) return out.text("root");
-  if (c.process != nullptr && task.loginuid != unset && task.loginuid == c.process->task.uid) out.known(c.process->user);
+  if (c.process != nullptr && task.loginuid != unset && task.loginuid == c.process->task.uid)
+    out.known(c.process->user);
 }
 void login_uid(const Context& c, int, Values& out) {
   out.number(c.event.task.loginuid == unset ? int64_t{-1} : int64_t{c.event.task.loginuid});
@@ -64,9 +65,13 @@ void new_namespaces(const Context& c, int, Values& out) {
     uint64_t bit;
     std::string_view name;
   };
-  static constexpr auto namespaces = std::to_array<Namespace>(
-      {{0x20000, "mnt"}, {0x2000000, "cgroup"}, {0x4000000, "uts"}, {0x8000000, "ipc"}, {0x10000000, "user"},
-       {0x20000000, "pid"}, {0x40000000, "net"}});
+  static constexpr auto namespaces = std::to_array<Namespace>({{0x20000, "mnt"},
+                                                               {0x2000000, "cgroup"},
+                                                               {0x4000000, "uts"},
+                                                               {0x8000000, "ipc"},
+                                                               {0x10000000, "user"},
+                                                               {0x20000000, "pid"},
+                                                               {0x40000000, "net"}});
   const uint64_t flags = c.event.arg[c.event.kind == K::setns ? 1 : 0];
   for (const Namespace& entry : namespaces)
     if ((flags & entry.bit) != 0) out.text(entry.name);
@@ -77,9 +82,15 @@ void same_container(const Context& c, int, Values& out) {
 
 constexpr auto fields = std::to_array<Field>({
     {"thread.tid", Type::number, all, task<&Task::tid>, "thread id, first pid namespace"},
-    {"thread.cap_effective", Type::text, all,
+    {"thread.cap_effective",
+     Type::text,
+     all,
      [](const Context& c, int, Values& out) { out.text(capabilities(c.arena, c.event.task.cap_effective)); },
-     "effective capabilities with spaces between: CAP_CHOWN CAP_KILL", {}, {}, false, 8},
+     "effective capabilities with spaces between: CAP_CHOWN CAP_KILL",
+     {},
+     {},
+     false,
+     8},
     {"thread.uid", Type::number, all, task<&Task::uid>, "ours: real user id"},
     {"thread.euid", Type::number, all, task<&Task::euid>, "ours: effective user id"},
     {"thread.suid", Type::number, all, task<&Task::suid>, "ours: saved user id"},
@@ -125,7 +136,10 @@ constexpr auto fields = std::to_array<Field>({
      target<[](const Context&, const Process& p, Values& out) { out.number(p.task.uid); }>, "ours: its real user id"},
     {"target.ppid", Type::number, kinds::targets,
      target<[](const Context&, const Process& p, Values& out) { out.number(p.ppid); }>, "ours: its parent"},
-    {"ns.new", Type::text, {K::fork, K::unshare, K::setns}, new_namespaces,
+    {"ns.new",
+     Type::text,
+     {K::fork, K::unshare, K::setns},
+     new_namespaces,
      "ours: namespaces made or entered, any of mnt, cgroup, uts, ipc, user, pid, net"},
     {"target.same_container", Type::boolean, kinds::targets, same_container,
      "ours: it runs in the same container (or both on the host)"},

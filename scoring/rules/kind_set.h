@@ -18,7 +18,8 @@ class KindSet {
   /// Every kind from `first` to `last`.
   static constexpr KindSet range(EventKind first, EventKind last) {
     KindSet set;
-    for (auto k = static_cast<unsigned>(first); k <= static_cast<unsigned>(last); ++k) set.add(static_cast<EventKind>(k));
+    for (auto k = static_cast<unsigned>(first); k <= static_cast<unsigned>(last); ++k)
+      set.add(static_cast<EventKind>(k));
     return set;
   }
   static constexpr KindSet all() { return range(EventKind::none, static_cast<EventKind>(event_kind_count - 1)); }

@@ -14,7 +14,8 @@ uint32_t access_bits(const Event& event) {
   if (event.kind != EventKind::open) return access_of(event.kind);
   if (event.result < 0) return access_open_failed;
   constexpr uint64_t write_only = 1, read_write = 2, creat = 0100, trunc = 01000;
-  const bool write = (event.arg[0] & (write_only | read_write | creat | trunc)) != 0 || (event.flags & flag_created) != 0;
+  const bool write =
+      (event.arg[0] & (write_only | read_write | creat | trunc)) != 0 || (event.flags & flag_created) != 0;
   const bool read = (event.arg[0] & write_only) == 0;
   return (write ? access_open_write : 0u) | (read ? access_open_read : 0u);
 }
@@ -26,7 +27,8 @@ bool path_passes(const FilterSpec& filter, std::string_view path, uint32_t acces
     const size_t slash = std::min(path.find('/'), path.size());
     const bool last = slash == path.size();
     const auto at = filter.names.find(std::string(path.substr(0, slash)));
-    if (at != filter.names.end() && ((at->second.any & access) != 0 || (last && (at->second.last & access) != 0))) return true;
+    if (at != filter.names.end() && ((at->second.any & access) != 0 || (last && (at->second.last & access) != 0)))
+      return true;
     path.remove_prefix(std::min(slash + 1, path.size()));
   }
   return false;
@@ -43,7 +45,8 @@ bool lets_through(const FilterSpec& filter, const Event& event) {
   // As given and made absolute by the folder it is relative to, and the object's own.
   const std::array<std::string_view, 5> paths{event.path.text, event.path2.text, event.full_path, event.full_path2,
                                               event.real_path};
-  return std::any_of(paths.begin(), paths.end(), [&](std::string_view path) { return path_passes(filter, path, access); });
+  return std::any_of(paths.begin(), paths.end(),
+                     [&](std::string_view path) { return path_passes(filter, path, access); });
 }
 
 }  // namespace shrike::scoring

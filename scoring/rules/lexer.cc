@@ -9,23 +9,34 @@ bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' |
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_name(char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '.' || c == '-'; }
-bool ends_value(char c) {
-  return is_blank(c) || c == '(' || c == ')' || c == '"' || c == '\'' || c == ',' || c == '=';
-}
+bool ends_value(char c) { return is_blank(c) || c == '(' || c == ')' || c == '"' || c == '\'' || c == ',' || c == '='; }
 
 // The escapes Falco knows; a backslash before anything else stays, so that regular expressions survive quoting.
 void unescape(char c, std::string& out) {
   switch (c) {
-    case 'b': out += '\b'; break;
-    case 'f': out += '\f'; break;
-    case 'n': out += '\n'; break;
-    case 'r': out += '\r'; break;
-    case 't': out += '\t'; break;
+    case 'b':
+      out += '\b';
+      break;
+    case 'f':
+      out += '\f';
+      break;
+    case 'n':
+      out += '\n';
+      break;
+    case 'r':
+      out += '\r';
+      break;
+    case 't':
+      out += '\t';
+      break;
     case '\\':
     case '/':
     case '"':
-    case '\'': out += c; break;
-    default: (out += '\\') += c;
+    case '\'':
+      out += c;
+      break;
+    default:
+      (out += '\\') += c;
   }
 }
 

@@ -56,7 +56,8 @@ bool LiteralIndex::keys_of(const Check& check, std::vector<Key>& keys) {
         if (second == std::string_view::npos || !key(name, view.substr(first + 1, second - first - 1))) return false;
         break;
       }
-      default: return false;
+      default:
+        return false;
     }
   }
   return true;
@@ -92,7 +93,8 @@ void LiteralIndex::finish() {
 
 void LiteralIndex::look_up(Place place, std::string_view text, std::vector<uint32_t>& candidates) const {
   if ((lengths_[place] >> std::min<size_t>(text.size(), 63) & 1) == 0) return;
-  for (size_t slot = hash(place, text) & (slots_.size() - 1); slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1)) {
+  for (size_t slot = hash(place, text) & (slots_.size() - 1); slots_[slot] != 0;
+       slot = (slot + 1) & (slots_.size() - 1)) {
     const Key& key = keys_[slots_[slot] - 1];
     if (key.place != place || key.text != text) continue;
     candidates.insert(candidates.end(), key.checks.begin(), key.checks.end());

@@ -42,7 +42,7 @@ class LiteralIndex {
 
   std::vector<Key> keys_;
   std::vector<uint32_t> checks_;
-  std::vector<uint32_t> slots_;  // hash table: index + 1 into keys_, 0: free
+  std::vector<uint32_t> slots_;    // hash table: index + 1 into keys_, 0: free
   uint64_t lengths_[places] = {};  // bit n: a key of n characters (63: or more)
 };
 

@@ -19,12 +19,12 @@ std::span<const std::string_view> all_errno_names();
 
 /// Bits as "A|B|0x800"; "0" (or the name for zero) when none is set.
 std::string_view open_flags(Arena& arena, uint64_t flags);
-std::string_view mode_bits(Arena& arena, uint64_t mode);       ///< "S_ISUID|S_IRUSR|..."
-std::string_view clone_flags(Arena& arena, uint64_t flags);    ///< also unshare and setns
+std::string_view mode_bits(Arena& arena, uint64_t mode);     ///< "S_ISUID|S_IRUSR|..."
+std::string_view clone_flags(Arena& arena, uint64_t flags);  ///< also unshare and setns
 std::string_view mount_flags(Arena& arena, uint64_t flags);
-std::string_view protection(Arena& arena, uint64_t bits);      ///< "PROT_READ|PROT_WRITE|PROT_EXEC"
+std::string_view protection(Arena& arena, uint64_t bits);  ///< "PROT_READ|PROT_WRITE|PROT_EXEC"
 std::string_view map_flags(Arena& arena, uint64_t flags);
-std::string_view capabilities(Arena& arena, uint64_t bits);    ///< "CAP_CHOWN CAP_KILL"
+std::string_view capabilities(Arena& arena, uint64_t bits);  ///< "CAP_CHOWN CAP_KILL"
 std::string_view memfd_flags(Arena& arena, uint64_t flags);
 
 /// One of a list: "PTRACE_ATTACH"; decimal when it has no name.

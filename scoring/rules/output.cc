@@ -16,9 +16,15 @@ bool is_field(char c) {
 
 void show(const Field& field, const Value& value, std::string& out) {
   switch (field.type) {
-    case Type::text: out += value.text; return;
-    case Type::number: out += std::to_string(value.number); return;
-    case Type::boolean: out += value.number != 0 ? "true" : "false"; return;
+    case Type::text:
+      out += value.text;
+      return;
+    case Type::number:
+      out += std::to_string(value.number);
+      return;
+    case Type::boolean:
+      out += value.number != 0 ? "true" : "false";
+      return;
     case Type::address: {
       char room[INET6_ADDRSTRLEN];
       const int family = value.text.size() == 4 ? AF_INET : AF_INET6;
@@ -95,7 +101,8 @@ std::variant<Output, Fault> Output::parse(const std::string& text) {
     Fault fault{{}, at, false};
     auto use = find_field(name, argument, fault.message, fault.unknown);
     if (!use) return fault;
-    const auto same = std::find_if(output.uses_.begin(), output.uses_.end(), [&](const FieldUse& u) { return u.text() == use->text(); });
+    const auto same = std::find_if(output.uses_.begin(), output.uses_.end(),
+                                   [&](const FieldUse& u) { return u.text() == use->text(); });
     const auto place = static_cast<size_t>(same - output.uses_.begin());
     if (same == output.uses_.end()) output.uses_.push_back(*use);
     output.parts_.push_back({std::move(literal), *use, place});

@@ -13,11 +13,23 @@ struct OperatorName {
 };
 // The first of several names is the one to print.
 constexpr auto operators = std::to_array<OperatorName>({
-    {"=", Operator::equal}, {"==", Operator::equal}, {"!=", Operator::not_equal}, {"<", Operator::less},
-    {"<=", Operator::less_equal}, {">", Operator::greater}, {">=", Operator::greater_equal},
-    {"contains", Operator::contains}, {"icontains", Operator::icontains}, {"startswith", Operator::startswith},
-    {"endswith", Operator::endswith}, {"glob", Operator::glob}, {"iglob", Operator::iglob}, {"regex", Operator::regex},
-    {"in", Operator::in}, {"intersects", Operator::intersects}, {"pmatch", Operator::pmatch},
+    {"=", Operator::equal},
+    {"==", Operator::equal},
+    {"!=", Operator::not_equal},
+    {"<", Operator::less},
+    {"<=", Operator::less_equal},
+    {">", Operator::greater},
+    {">=", Operator::greater_equal},
+    {"contains", Operator::contains},
+    {"icontains", Operator::icontains},
+    {"startswith", Operator::startswith},
+    {"endswith", Operator::endswith},
+    {"glob", Operator::glob},
+    {"iglob", Operator::iglob},
+    {"regex", Operator::regex},
+    {"in", Operator::in},
+    {"intersects", Operator::intersects},
+    {"pmatch", Operator::pmatch},
     {"exists", Operator::exists},
 });
 struct TransformName {
@@ -133,8 +145,10 @@ class Parser {
     const auto op = std::find_if(operators.begin(), operators.end(), [&](const auto& o) { return o.name == word; });
     if (op == operators.end()) {
       const bool later = std::find(later_operators.begin(), later_operators.end(), word) != later_operators.end();
-      fail_at(where, word.empty() ? "expected an operator behind \"" + node->name + "\""
-                                  : "unknown operator \"" + std::string(word) + "\"", later);
+      fail_at(where,
+              word.empty() ? "expected an operator behind \"" + node->name + "\""
+                           : "unknown operator \"" + std::string(word) + "\"",
+              later);
     }
     node->op = op->op;
     if (op->op == Operator::exists) return node;

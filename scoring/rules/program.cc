@@ -12,8 +12,8 @@ uint32_t Program::check_index(const CheckPtr& check, EventKind kind) {
   if (new_slot) slots_.push_back({*reader_for(check->use, kind), check->transforms, {}});
   // Only what is cheap to read is read for every event.
   constexpr unsigned cheap = 2;
-  const bool indexed =
-      check->use.field->cost <= cheap && check->transforms.empty() && slots_[slot->second].index.add(*check, at->second);
+  const bool indexed = check->use.field->cost <= cheap && check->transforms.empty() &&
+                       slots_[slot->second].index.add(*check, at->second);
   checks_.push_back({check, slot->second, indexed});
   return at->second;
 }
@@ -21,9 +21,12 @@ uint32_t Program::check_index(const CheckPtr& check, EventKind kind) {
 // Later operands are emitted first, so that every jump goes to a place already known.
 uint32_t Program::emit(const TreePtr& tree, uint32_t on_true, uint32_t on_false, EventKind kind) {
   switch (tree->kind) {
-    case Tree::Kind::no: return on_false;
-    case Tree::Kind::yes: return on_true;
-    case Tree::Kind::negation: return emit(tree->children.front(), on_false, on_true, kind);
+    case Tree::Kind::no:
+      return on_false;
+    case Tree::Kind::yes:
+      return on_true;
+    case Tree::Kind::negation:
+      return emit(tree->children.front(), on_false, on_true, kind);
     case Tree::Kind::check:
       code_.push_back({check_index(tree->check, kind), on_true, on_false});
       return static_cast<uint32_t>(code_.size() - 1);
@@ -52,7 +55,8 @@ bool Program::guard_of(const TreePtr& tree, std::vector<uint32_t>& checks) const
         std::vector<uint32_t> guard;
         if (!guard_of(child, guard)) continue;
         const auto fresh = [&](const std::vector<uint32_t>& all) {
-          return std::count_if(all.begin(), all.end(), [&](uint32_t check) { return !slots_[checks_[check].slot].guards; });
+          return std::count_if(all.begin(), all.end(),
+                               [&](uint32_t check) { return !slots_[checks_[check].slot].guards; });
         };
         if (best.empty() || fresh(guard) < fresh(best)) best = std::move(guard);
       }
@@ -64,7 +68,8 @@ bool Program::guard_of(const TreePtr& tree, std::vector<uint32_t>& checks) const
                          [&](const TreePtr& child) { return guard_of(child, checks); });
     case Tree::Kind::no:
     case Tree::Kind::yes:
-    case Tree::Kind::negation: return false;
+    case Tree::Kind::negation:
+      return false;
   }
   return false;
 }

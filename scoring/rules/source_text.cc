@@ -19,9 +19,7 @@ size_t start_of_line(std::string_view text, int line) {
 
 }  // namespace
 
-std::string Position::text() const {
-  return file + ":" + std::to_string(line) + ":" + std::to_string(column);
-}
+std::string Position::text() const { return file + ":" + std::to_string(line) + ":" + std::to_string(column); }
 
 Position Scalar::at(size_t offset) const {
   const std::string_view raw = *file_text;
@@ -76,8 +74,8 @@ void SourceText::append(const SourceText& other, size_t from, size_t to) {
   const Piece* end = other.pieces_.data() + other.pieces_.size();
   for (; piece != end && piece->begin < to; ++piece) {
     const size_t begin = std::max(piece->begin, from);
-    pieces_.push_back({base + begin - from, piece->scalar,
-                       piece->offset + (piece->fixed ? 0 : begin - piece->begin), piece->fixed});
+    pieces_.push_back(
+        {base + begin - from, piece->scalar, piece->offset + (piece->fixed ? 0 : begin - piece->begin), piece->fixed});
   }
   text_.append(other.text_, from, to - from);
 }

@@ -12,8 +12,23 @@
 namespace shrike::scoring {
 
 enum class Operator : uint8_t {
-  equal, not_equal, less, less_equal, greater, greater_equal, contains, icontains, startswith, endswith, glob, iglob,
-  regex, in, intersects, pmatch, exists,
+  equal,
+  not_equal,
+  less,
+  less_equal,
+  greater,
+  greater_equal,
+  contains,
+  icontains,
+  startswith,
+  endswith,
+  glob,
+  iglob,
+  regex,
+  in,
+  intersects,
+  pmatch,
+  exists,
 };
 std::string_view operator_name(Operator op);
 
@@ -24,8 +39,8 @@ std::string_view transform_name(Transform transform);
 /// What is wrong with a condition, and where.
 struct Fault {
   std::string message;
-  size_t offset = 0;    ///< in the condition's text
-  bool unknown = false; ///< a field, operator or transformer we do not have
+  size_t offset = 0;     ///< in the condition's text
+  bool unknown = false;  ///< a field, operator or transformer we do not have
 };
 
 struct Node;
@@ -36,7 +51,7 @@ struct Node {
   Kind kind = Kind::check;
   std::shared_ptr<const SourceText> source;  ///< what it was parsed from
   size_t offset = 0;                         ///< in that text
-  std::vector<NodePtr> children;  ///< all: and; any: or; negation: one
+  std::vector<NodePtr> children;             ///< all: and; any: or; negation: one
 
   std::string name;  ///< check: the field; macro: its name
   std::optional<std::string> argument;

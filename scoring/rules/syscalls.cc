@@ -156,17 +156,28 @@ constexpr int x32_execve = 520, x32_ptrace = 521, x32_sendmsg = 518, x32_execvea
               x32_sendmmsg = 538;
 int native_number(int number) {
   switch (number) {
-    case x32_execve: return 59;
-    case x32_ptrace: return 101;
-    case x32_sendmsg: return 46;
-    case x32_execveat: return 322;
-    case x32_vm_readv: return 310;
-    case x32_vm_writev: return 311;
-    case x32_rt_sigqueueinfo: return 129;
-    case x32_rt_tgsigqueueinfo: return 297;
-    case x32_kexec_load: return 246;
-    case x32_sendmmsg: return 307;
-    default: return number;
+    case x32_execve:
+      return 59;
+    case x32_ptrace:
+      return 101;
+    case x32_sendmsg:
+      return 46;
+    case x32_execveat:
+      return 322;
+    case x32_vm_readv:
+      return 310;
+    case x32_vm_writev:
+      return 311;
+    case x32_rt_sigqueueinfo:
+      return 129;
+    case x32_rt_tgsigqueueinfo:
+      return 297;
+    case x32_kexec_load:
+      return 246;
+    case x32_sendmmsg:
+      return 307;
+    default:
+      return number;
   }
 }
 

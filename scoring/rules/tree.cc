@@ -99,14 +99,17 @@ std::variant<TreePtr, Fault> bind_tree(const NodePtr& node, std::vector<std::str
 TreePtr fold(const TreePtr& tree, const World& world) {
   switch (tree->kind) {
     case K::no:
-    case K::yes: return tree;
+    case K::yes:
+      return tree;
     case K::check: {
       const Truth truth = judge(*tree->check, world);
       return truth == Truth::maybe ? tree : Tree::constant(truth == Truth::yes);
     }
-    case K::negation: return negate(fold(tree->children.front(), world));
+    case K::negation:
+      return negate(fold(tree->children.front(), world));
     case K::all:
-    case K::any: break;
+    case K::any:
+      break;
   }
   const K ends = tree->kind == K::all ? K::no : K::yes;
   std::vector<TreePtr> children;
@@ -120,12 +123,24 @@ TreePtr fold(const TreePtr& tree, const World& world) {
 
 void print(const TreePtr& tree, std::string& out) {
   switch (tree->kind) {
-    case K::no: out += "false"; return;
-    case K::yes: out += "true"; return;
-    case K::check: out += tree->check->key; return;
-    case K::negation: out += "not "; break;
-    case K::all: out += "and"; break;
-    case K::any: out += "or"; break;
+    case K::no:
+      out += "false";
+      return;
+    case K::yes:
+      out += "true";
+      return;
+    case K::check:
+      out += tree->check->key;
+      return;
+    case K::negation:
+      out += "not ";
+      break;
+    case K::all:
+      out += "and";
+      break;
+    case K::any:
+      out += "or";
+      break;
   }
   out += '(';
   for (const TreePtr& child : tree->children) {

@@ -31,13 +31,20 @@ Truth between(const Check& check, int64_t low, int64_t high) {
   const auto truth = [](bool always, bool never) { return always ? Truth::yes : never ? Truth::no : Truth::maybe; };
   const int64_t n = check.numbers.empty() ? 0 : check.numbers.front();
   switch (check.op) {
-    case Operator::less: return truth(high < n, low >= n);
-    case Operator::less_equal: return truth(high <= n, low > n);
-    case Operator::greater: return truth(low > n, high <= n);
-    case Operator::greater_equal: return truth(low >= n, high < n);
-    case Operator::not_equal: return truth(n < low || n > high, low == high && n == low);
-    case Operator::exists: return Truth::yes;
-    default: break;
+    case Operator::less:
+      return truth(high < n, low >= n);
+    case Operator::less_equal:
+      return truth(high <= n, low > n);
+    case Operator::greater:
+      return truth(low > n, high <= n);
+    case Operator::greater_equal:
+      return truth(low >= n, high < n);
+    case Operator::not_equal:
+      return truth(n < low || n > high, low == high && n == low);
+    case Operator::exists:
+      return Truth::yes;
+    default:
+      break;
   }
   const bool possible = std::any_of(check.numbers.begin(), check.numbers.end(),
                                     [&](int64_t number) { return number >= low && number <= high; });
@@ -45,9 +52,7 @@ Truth between(const Check& check, int64_t low, int64_t high) {
 }
 
 // Whether failed() of an event is settled by its kind.
-bool never_fails(K kind) {
-  return kind == K::exec || kind == K::exit || kind == K::task || kind == K::tcp_state;
-}
+bool never_fails(K kind) { return kind == K::exec || kind == K::exit || kind == K::task || kind == K::tcp_state; }
 
 Outcome outcome_of(const World& world) {
   if (never_fails(world.kind)) return Outcome::success;
@@ -98,7 +103,8 @@ Truth judge(const Check& check, const World& world) {
   const Outcome outcome = outcome_of(world);
   if (name == "evt.failed" && outcome != Outcome::any) return exactly(check, outcome == Outcome::failure);
   if (name == "evt.rawres" && outcome == Outcome::failure) return between(check, INT64_MIN, -1);
-  if (name == "evt.rawres" && outcome == Outcome::success && !never_fails(world.kind)) return between(check, 0, INT64_MAX);
+  if (name == "evt.rawres" && outcome == Outcome::success && !never_fails(world.kind))
+    return between(check, 0, INT64_MAX);
   if (name.starts_with("proc.is_container_")) return exactly(check, 0);
   if (world.kind == K::open) return judge_open(check, world, name);
   if (kinds::changes.has(world.kind) && (name == "fd.typechar" || name == "fd.type"))

@@ -188,8 +188,9 @@ TEST_F(FileEvents, OnlyWantedPathsAndWhatCannotBeComparedLeave) {
     EXPECT_NE(expect_by(watch, child.pid, EventKind::mkdir, [&](const Event& e) { return e.path.text == name; }),
               nullptr)
         << name;
-  EXPECT_NE(expect_by(watch, child.pid, EventKind::chmod, [&](const Event& e) { return e.real_path == scratch_ / "wfile"; }),
-            nullptr);
+  EXPECT_NE(
+      expect_by(watch, child.pid, EventKind::chmod, [&](const Event& e) { return e.real_path == scratch_ / "wfile"; }),
+      nullptr);
   EXPECT_EQ(watch.count([&](const Event& e) { return e.task.pid == static_cast<uint32_t>(child.pid); }), 6u);
 }
 
@@ -204,8 +205,12 @@ TEST_F(FileEvents, EitherNameOfARenameIsEnough) {
     ::rename(path("w"), path("y"));
     ::rename(path("y"), path("z"));
   });
-  EXPECT_NE(expect_by(watch, child.pid, EventKind::rename, [&](const Event& e) { return e.path2.text == scratch_ / "w"; }), nullptr);
-  EXPECT_NE(expect_by(watch, child.pid, EventKind::rename, [&](const Event& e) { return e.path.text == scratch_ / "w"; }), nullptr);
+  EXPECT_NE(
+      expect_by(watch, child.pid, EventKind::rename, [&](const Event& e) { return e.path2.text == scratch_ / "w"; }),
+      nullptr);
+  EXPECT_NE(
+      expect_by(watch, child.pid, EventKind::rename, [&](const Event& e) { return e.path.text == scratch_ / "w"; }),
+      nullptr);
   EXPECT_EQ(watch.count([&](const Event& e) { return e.task.pid == static_cast<uint32_t>(child.pid); }), 2u);
 }
 
@@ -231,9 +236,9 @@ TEST_F(FileEvents, ThirtyTwoBitCallsAreSeenUnderTheirOwnNumbers) {
     EventKind kind;
     long number;
     uint64_t arg;
-  } wanted[] = {{EventKind::rename, 38, 0},      {EventKind::chmod, 15, 0600},
-                {EventKind::chown, 182, 1},      {EventKind::truncate, 193, (1ull << 32) + 5},
-                {EventKind::mkdir, 39, 0700},    {EventKind::unlink, 10, 0}};
+  } wanted[] = {{EventKind::rename, 38, 0},   {EventKind::chmod, 15, 0600},
+                {EventKind::chown, 182, 1},   {EventKind::truncate, 193, (1ull << 32) + 5},
+                {EventKind::mkdir, 39, 0700}, {EventKind::unlink, 10, 0}};
   for (const auto& w : wanted) {
     const auto* seen = own(watch, w.kind, w.number);
     ASSERT_NE(seen, nullptr) << w.number;

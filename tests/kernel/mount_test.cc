@@ -39,7 +39,8 @@ TEST_F(MountEvents, MountsUnmountsAndNewRootsAreSeen) {
   });
   ASSERT_TRUE(WIFEXITED(child.status));
   ASSERT_EQ(WEXITSTATUS(child.status), 0);
-  const auto* mount = expect_by(watch, child.pid, EventKind::mount, [](const Event& e) { return e.path.text == "source"; });
+  const auto* mount =
+      expect_by(watch, child.pid, EventKind::mount, [](const Event& e) { return e.path.text == "source"; });
   ASSERT_NE(mount, nullptr);
   EXPECT_EQ((*mount)->full_path2, at);
   EXPECT_EQ((*mount)->real_path, "tmpfs");

@@ -16,7 +16,8 @@ TEST(Engine, FillsAnAlert) {
   s.event.task.tty = 136u << 20 | 3;
   s.self().cwd = "/root";
   const RuleSet rules = compiled(
-      "- rule: R\n  condition: fd.name=/etc/shadow\n  output: \"%user.name read %fd.name by %proc.aname[1] at 100%% %fd.sip.\"\n"
+      "- rule: R\n  condition: fd.name=/etc/shadow\n  output: \"%user.name read %fd.name by %proc.aname[1] at 100%% "
+      "%fd.sip.\"\n"
       "  priority: Critical\n  confidence: 0.5\n  tags: [T1003.008, host, T1003, TA0006, T10038]\n");
   std::vector<Alert> alerts;
   rules.evaluate(s.event, alerts);
@@ -46,7 +47,8 @@ TEST(Engine, FillsAnAlert) {
 
 TEST(Engine, SaysWhatIsKnownOfAnUnknownProcess) {
   const RuleSet rules = compiled(
-      "- rule: R\n  condition: evt.kind=bpf\n  output: \"%proc.exepath %proc.name %proc.cmdline by %proc.pname %proc.puid "
+      "- rule: R\n  condition: evt.kind=bpf\n  output: \"%proc.exepath %proc.name %proc.cmdline by %proc.pname "
+      "%proc.puid "
       "as %user.name in %container.id\"\n  priority: Warning\n");
   const auto message = [&](const Event& event) {
     std::vector<Alert> alerts;
@@ -82,12 +84,19 @@ TEST(Engine, RoundsRiskSoThatItPrintsShort) {
 
 TEST(Engine, PrioritiesBecomeSeverities) {
   Scene s(K::exec);
-  for (const auto& [priority, severity] : std::vector<std::pair<std::string, Severity>>{
-           {"EMERGENCY", Severity::critical}, {"Alert", Severity::critical}, {"CRITICAL", Severity::critical},
-           {"ERROR", Severity::high}, {"warning", Severity::medium}, {"NOTICE", Severity::low},
-           {"INFORMATIONAL", Severity::info}, {"INFO", Severity::info}, {"DEBUG", Severity::info}}) {
+  for (const auto& [priority, severity] :
+       std::vector<std::pair<std::string, Severity>>{{"EMERGENCY", Severity::critical},
+                                                     {"Alert", Severity::critical},
+                                                     {"CRITICAL", Severity::critical},
+                                                     {"ERROR", Severity::high},
+                                                     {"warning", Severity::medium},
+                                                     {"NOTICE", Severity::low},
+                                                     {"INFORMATIONAL", Severity::info},
+                                                     {"INFO", Severity::info},
+                                                     {"DEBUG", Severity::info}}) {
     std::vector<Alert> alerts;
-    compiled("- rule: R\n  condition: proc.name exists\n  output: o\n  priority: " + priority + "\n").evaluate(s.event, alerts);
+    compiled("- rule: R\n  condition: proc.name exists\n  output: o\n  priority: " + priority + "\n")
+        .evaluate(s.event, alerts);
     ASSERT_EQ(alerts.size(), 1u);
     EXPECT_EQ(alerts[0].severity, severity) << priority;
   }
@@ -95,7 +104,8 @@ TEST(Engine, PrioritiesBecomeSeverities) {
 
 TEST(Engine, TheSameEventHasTheSameUidAndAnotherRuleAnother) {
   Scene s(K::exec);
-  const RuleSet rules = compiled(rule_text("proc.name exists") + "- rule: S\n  condition: proc.name exists\n  output: o\n  priority: INFO\n");
+  const RuleSet rules = compiled(rule_text("proc.name exists") +
+                                 "- rule: S\n  condition: proc.name exists\n  output: o\n  priority: INFO\n");
   std::vector<Alert> alerts;
   rules.evaluate(s.event, alerts);
   rules.evaluate(s.event, alerts);
@@ -115,7 +125,8 @@ TEST(Engine, DigestFollowsWhatDecides) {
 TEST(Engine, AllocatesNothingWhenNothingMatches) {
   const RuleSet rules = compiled(rule_text(
       "(proc.cmdline contains zzz or proc.aname=zzz or tolower(proc.args)=zzz or evt.arg.flags contains zzz or "
-      "thread.cap_effective contains zzz or fd.name regex 'zzz.*' or proc.acmdline contains zzz or fd.name in (a,b,c,d,e,f))"));
+      "thread.cap_effective contains zzz or fd.name regex 'zzz.*' or proc.acmdline contains zzz or fd.name in "
+      "(a,b,c,d,e,f))"));
   Scene s(K::open);
   s.program("/usr/bin/example", {"--one", "--two"}).reads("/etc/hosts");
   std::vector<Alert> alerts;
@@ -130,8 +141,10 @@ TEST(Engine, SurvivesHugeTexts) {
   Scene s(K::exec);
   s.program("/usr/bin/example", std::vector<std::string>(100, std::string(100'000, 'x')));
   std::vector<Alert> alerts;
-  compiled("- rule: R\n  condition: proc.cmdline contains xxx and toupper(proc.arg[1]) startswith X and evt.args exists\n"
-           "  output: \"%proc.cmdline %proc.acmdline %evt.args\"\n  priority: INFO\n").evaluate(s.event, alerts);
+  compiled(
+      "- rule: R\n  condition: proc.cmdline contains xxx and toupper(proc.arg[1]) startswith X and evt.args exists\n"
+      "  output: \"%proc.cmdline %proc.acmdline %evt.args\"\n  priority: INFO\n")
+      .evaluate(s.event, alerts);
   ASSERT_EQ(alerts.size(), 1u);
   EXPECT_LE(alerts[0].message.size(), 8192u);
 }

@@ -59,12 +59,16 @@ TEST(Errors, SayWhatIsWrongWithACondition) {
 }
 
 TEST(Errors, SayWhatIsWrongWithAFile) {
-  EXPECT_EQ(compile_error("a: b"), "t.yaml:1:1: expected a list of items: each begins with \"- rule:\", \"- macro:\" or \"- list:\"");
-  EXPECT_EQ(compile_error("- colour: red"), "t.yaml:1:3: expected \"rule\", \"macro\" or \"list\" among the item's keys");
+  EXPECT_EQ(compile_error("a: b"),
+            "t.yaml:1:1: expected a list of items: each begins with \"- rule:\", \"- macro:\" or \"- list:\"");
+  EXPECT_EQ(compile_error("- colour: red"),
+            "t.yaml:1:3: expected \"rule\", \"macro\" or \"list\" among the item's keys");
   EXPECT_EQ(compile_error("- rule: a\n  condition: x\n  condition: y\n"), "t.yaml:3:3: \"condition\" is given twice");
   EXPECT_EQ(compile_error("- rule: R\n  condition: proc.name=a\n  output: o\n  priority: LOUD\n"),
-            "t.yaml:4:13: unknown priority \"LOUD\": emergency, alert, critical, error, warning, notice, informational or debug");
-  EXPECT_EQ(compile_error("- rule: R\n  condition: proc.name=a\n  priority: INFO\n"), "t.yaml:1:9: rule \"R\" has no output");
+            "t.yaml:4:13: unknown priority \"LOUD\": emergency, alert, critical, error, warning, notice, informational "
+            "or debug");
+  EXPECT_EQ(compile_error("- rule: R\n  condition: proc.name=a\n  priority: INFO\n"),
+            "t.yaml:1:9: rule \"R\" has no output");
   EXPECT_EQ(compile_error("- rule: R\n  condition: proc.name=a\n  output: a %proc.nam b\n  priority: INFO\n"),
             "t.yaml:3:13: in the output: unknown field \"proc.nam\"");
   EXPECT_TRUE(compile_error("- rule: [").starts_with("t.yaml:1:"));
@@ -89,12 +93,13 @@ TEST(Errors, DeepNestingIsAnErrorAndNotACrash) {
 }
 
 TEST(Statuses, TellTheFateOfEveryRule) {
-  const std::string text = rule_text("evt.type=execve and proc.name=a") +
-                           "- rule: off\n  condition: proc.name=a\n  output: o\n  priority: INFO\n  enabled: false\n"
-                           "- rule: other\n  condition: ka.verb=get\n  output: o\n  priority: INFO\n  source: k8s_audit\n"
-                           "- rule: skipped\n  condition: proc.nothing=a\n  output: o\n  priority: INFO\n  skip-if-unknown-filter: true\n"
-                           "- rule: never\n  condition: evt.type=execve and fd.name exists\n  output: o\n  priority: INFO\n"
-                           "- rule: broad\n  condition: evt.type=openat and proc.name=x\n  output: o\n  priority: INFO\n";
+  const std::string text =
+      rule_text("evt.type=execve and proc.name=a") +
+      "- rule: off\n  condition: proc.name=a\n  output: o\n  priority: INFO\n  enabled: false\n"
+      "- rule: other\n  condition: ka.verb=get\n  output: o\n  priority: INFO\n  source: k8s_audit\n"
+      "- rule: skipped\n  condition: proc.nothing=a\n  output: o\n  priority: INFO\n  skip-if-unknown-filter: true\n"
+      "- rule: never\n  condition: evt.type=execve and fd.name exists\n  output: o\n  priority: INFO\n"
+      "- rule: broad\n  condition: evt.type=openat and proc.name=x\n  output: o\n  priority: INFO\n";
   std::vector<RuleStatus> all;
   ASSERT_TRUE(RuleSet::compile({{"t.yaml", text}}, &all).ok());
   ASSERT_EQ(all.size(), 6u);
@@ -112,7 +117,9 @@ TEST(Statuses, TellTheFateOfEveryRule) {
 
 TEST(Statuses, AreGivenForTheGoodRulesOfABrokenFileToo) {
   std::vector<RuleStatus> all;
-  const auto rules = RuleSet::compile({{"t.yaml", "- rule: bad\n  condition: a.b=c\n  output: o\n  priority: INFO\n" + rule_text("proc.name=a")}}, &all);
+  const auto rules = RuleSet::compile(
+      {{"t.yaml", "- rule: bad\n  condition: a.b=c\n  output: o\n  priority: INFO\n" + rule_text("proc.name=a")}},
+      &all);
   ASSERT_FALSE(rules.ok());
   EXPECT_EQ(rules.error().message, "t.yaml:2:14: unknown field \"a.b\"");
   ASSERT_EQ(all.size(), 2u);

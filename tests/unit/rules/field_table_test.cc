@@ -32,10 +32,14 @@ std::string kinds_text(const Field& field) {
 
 std::string_view type_text(Type type) {
   switch (type) {
-    case Type::text: return "text";
-    case Type::number: return "number";
-    case Type::boolean: return "boolean";
-    case Type::address: return "address";
+    case Type::text:
+      return "text";
+    case Type::number:
+      return "number";
+    case Type::boolean:
+      return "boolean";
+    case Type::address:
+      return "address";
   }
   return "";
 }
@@ -43,8 +47,10 @@ std::string_view type_text(Type type) {
 std::string document() {
   std::string out =
       "# Fields of rules\n\n"
-      "Made from the table in `field_table.cc` by `SHRIKE_RENEW=1 unit_rules --gtest_filter=FieldTable.*`. Names and meanings are\n"
-      "Falco's unless the text says *ours*. A field is missing for every kind of event not listed, and every check of a missing\n"
+      "Made from the table in `field_table.cc` by `SHRIKE_RENEW=1 unit_rules --gtest_filter=FieldTable.*`. Names and "
+      "meanings are\n"
+      "Falco's unless the text says *ours*. A field is missing for every kind of event not listed, and every check of "
+      "a missing\n"
       "field is false, also `!=`.\n\n"
       "| field | type | kinds | meaning |\n|---|---|---|---|\n";
   for (const Field& field : all_fields()) {
@@ -52,9 +58,12 @@ std::string document() {
     if (field.takes == Field::Takes::index) name += "[n]";
     if (field.takes == Field::Takes::maybe_index) name += "[n]?";
     if (field.takes == Field::Takes::name) name += ".NAME";
-    out += "| `" + name + "` | " + std::string(type_text(field.type)) + " | " + kinds_text(field) + " | " + std::string(field.about) + " |\n";
+    out += "| `" + name + "` | " + std::string(type_text(field.type)) + " | " + kinds_text(field) + " | " +
+           std::string(field.about) + " |\n";
   }
-  out += "\n## Arguments: `evt.arg.NAME`, and as a number `evt.rawarg.NAME`\n\n| kind | arguments (number first; other names in parentheses) |\n|---|---|\n";
+  out +=
+      "\n## Arguments: `evt.arg.NAME`, and as a number `evt.rawarg.NAME`\n\n| kind | arguments (number first; other "
+      "names in parentheses) |\n|---|---|\n";
   for (size_t k = 1; k < event_kind_count; ++k) {
     const auto kind = static_cast<K>(k);
     const auto arguments = arguments_of(kind);
@@ -66,7 +75,9 @@ std::string document() {
     }
     out += " |\n";
   }
-  out += "\n## Types: `evt.type` of each kind\n\n| kind | system calls (the first is also used where there is no number) |\n|---|---|\n";
+  out +=
+      "\n## Types: `evt.type` of each kind\n\n| kind | system calls (the first is also used where there is no number) "
+      "|\n|---|---|\n";
   for (size_t k = 1; k < event_kind_count; ++k) {
     const auto kind = static_cast<K>(k);
     if (kind_name(kind) == "none" || kind == K::toctou) continue;
@@ -102,8 +113,9 @@ TEST(FieldTable, EveryFieldCanBeReadFromEveryKind) {
       s.opens("/a/b", 0).path2("/c");
       std::string error;
       bool unknown = false;
-      const auto argument = field.takes == Field::Takes::index ? std::optional<std::string_view>("1")
-                            : field.takes == Field::Takes::name ? std::optional<std::string_view>("0") : std::nullopt;
+      const auto argument = field.takes == Field::Takes::index  ? std::optional<std::string_view>("1")
+                            : field.takes == Field::Takes::name ? std::optional<std::string_view>("0")
+                                                                : std::nullopt;
       const auto use = find_field(field.name, argument, error, unknown);
       ASSERT_TRUE(use) << error;
       const auto reader = reader_for(*use, s.event.kind);
@@ -123,12 +135,24 @@ TEST(FieldTable, EveryFieldCanBeReadFromEveryKind) {
 
 // asm/unistd_64.h and our table are two lists of the same numbers.
 TEST(Names, SystemCallNumbersAreTheKernels) {
-  const std::vector<std::pair<int, std::string_view>> numbers{
-      {__NR_execve, "execve"}, {__NR_execveat, "execveat"}, {__NR_openat, "openat"}, {__NR_connect, "connect"},
-      {__NR_setns, "setns"}, {__NR_ptrace, "ptrace"}, {__NR_bpf, "bpf"}, {__NR_finit_module, "finit_module"},
-      {__NR_memfd_create, "memfd_create"}, {__NR_process_vm_writev, "process_vm_writev"}, {__NR_unlinkat, "unlinkat"},
-      {__NR_renameat2, "renameat2"}, {__NR_fchmodat, "fchmodat"}, {__NR_io_uring_setup, "io_uring_setup"},
-      {__NR_userfaultfd, "userfaultfd"}, {__NR_setresuid, "setresuid"}, {__NR_sendmmsg, "sendmmsg"}, {__NR_symlinkat, "symlinkat"}};
+  const std::vector<std::pair<int, std::string_view>> numbers{{__NR_execve, "execve"},
+                                                              {__NR_execveat, "execveat"},
+                                                              {__NR_openat, "openat"},
+                                                              {__NR_connect, "connect"},
+                                                              {__NR_setns, "setns"},
+                                                              {__NR_ptrace, "ptrace"},
+                                                              {__NR_bpf, "bpf"},
+                                                              {__NR_finit_module, "finit_module"},
+                                                              {__NR_memfd_create, "memfd_create"},
+                                                              {__NR_process_vm_writev, "process_vm_writev"},
+                                                              {__NR_unlinkat, "unlinkat"},
+                                                              {__NR_renameat2, "renameat2"},
+                                                              {__NR_fchmodat, "fchmodat"},
+                                                              {__NR_io_uring_setup, "io_uring_setup"},
+                                                              {__NR_userfaultfd, "userfaultfd"},
+                                                              {__NR_setresuid, "setresuid"},
+                                                              {__NR_sendmmsg, "sendmmsg"},
+                                                              {__NR_symlinkat, "symlinkat"}};
   for (const auto& [number, name] : numbers) {
     bool found = false;
     for (size_t k = 1; k < event_kind_count; ++k) {

@@ -18,9 +18,10 @@ void expect_none(const Event& event, std::initializer_list<const char*> conditio
 TEST(Fields, CommandLineIsNameAndArgumentsButExeIsArgv0) {
   Scene s(K::exec);
   s.program("/usr/bin/example", {"-a", "b c"}).argv0("./relative/example");
-  expect_all(s.event, {"proc.cmdline=\"example -a b c\"", "proc.args=\"-a b c\"", "proc.exe=./relative/example",
-                       "proc.exepath=/usr/bin/example", "proc.cmdnargs=2", "proc.arg[0]=./relative/example", "proc.arg[2]=\"b c\"",
-                       "proc.pname=bash and proc.pexepath=/usr/bin/bash and proc.pcmdline=bash"});
+  expect_all(s.event,
+             {"proc.cmdline=\"example -a b c\"", "proc.args=\"-a b c\"", "proc.exe=./relative/example",
+              "proc.exepath=/usr/bin/example", "proc.cmdnargs=2", "proc.arg[0]=./relative/example",
+              "proc.arg[2]=\"b c\"", "proc.pname=bash and proc.pexepath=/usr/bin/bash and proc.pcmdline=bash"});
 }
 
 TEST(Fields, AncestorsWithoutANumberMeanAnyAndNotTheProcessItself) {
@@ -41,7 +42,8 @@ TEST(Fields, WorkingDirectoriesEndInASlash) {
 
 TEST(Fields, ExecIsNamedByItsCallWhateverTheAbi) {
   Scene s(K::exec);
-  expect_all(s.call(59).event, {"evt.type=execve", "syscall.type in (execve)", "evt.kind=exec", "evt.dir=<", "evt.res=SUCCESS"});
+  expect_all(s.call(59).event,
+             {"evt.type=execve", "syscall.type in (execve)", "evt.kind=exec", "evt.dir=<", "evt.res=SUCCESS"});
   expect_all(s.call(322).event, {"evt.type=execveat"});
   expect_all(s.flag(flag_compat32).call(11).event, {"evt.type=execve", "evt.is_compat=true"});
   s.event.flags = flag_x32;
@@ -57,7 +59,8 @@ TEST(Fields, AFailedExecIsAnExecveOfTheCaller) {
 TEST(Fields, FailedOpensHaveDescriptorMinusOneAndTypeF) {
   Scene s(K::open);
   s.call(257).reads("/etc/shadow").fails(13);
-  expect_all(s.event, {"fd.num=-1", "fd.typechar=f", "fd.type=file", "evt.res=EACCES", "evt.res startswith E", "fd.name=/etc/shadow",
+  expect_all(s.event, {"fd.num=-1", "fd.typechar=f", "fd.type=file", "evt.res=EACCES", "evt.res startswith E",
+                       "fd.name=/etc/shadow",
                        "evt.type in (open,openat,openat2) and fd.typechar='f' and fd.num=-1 and evt.res startswith E"});
   expect_none(s.event, {"fd.num>=0", "fd.realpath exists", "evt.res=SUCCESS"});
 }
@@ -66,10 +69,12 @@ TEST(Fields, OpeningForReadingAndWritingIsBoth) {
   Scene s(K::open);
   expect_all(s.opens("/a", O_RDWR | O_CLOEXEC).event,
              {"evt.is_open_read=true", "evt.is_open_write=true", "evt.arg.flags=O_RDWR|O_CLOEXEC"});
-  expect_all(s.opens("/a", O_RDONLY).event, {"evt.is_open_read=true", "evt.is_open_write=false", "evt.arg.flags=O_RDONLY"});
-  expect_all(s.opens("/a", O_WRONLY | O_CREAT | O_TRUNC).arg(1, 0755).event,
-             {"evt.is_open_read=false", "evt.is_open_write=true", "evt.is_open_exec=true",
-              "evt.arg.flags contains O_TRUNC", "evt.arg.mode contains S_IXUSR", "evt.arg[0]=3", "evt.rawarg.flags=0x241"});
+  expect_all(s.opens("/a", O_RDONLY).event,
+             {"evt.is_open_read=true", "evt.is_open_write=false", "evt.arg.flags=O_RDONLY"});
+  expect_all(
+      s.opens("/a", O_WRONLY | O_CREAT | O_TRUNC).arg(1, 0755).event,
+      {"evt.is_open_read=false", "evt.is_open_write=true", "evt.is_open_exec=true", "evt.arg.flags contains O_TRUNC",
+       "evt.arg.mode contains S_IXUSR", "evt.arg[0]=3", "evt.rawarg.flags=0x241"});
   expect_all(s.call(85).opens("/a", 0).event, {"evt.type=creat", "evt.is_open_write=true"});
 }
 
@@ -78,19 +83,20 @@ TEST(Fields, AFileHasANormalisedNameAndARealPath) {
   s.reads("/etc/x");
   s.event.path.text = "../etc//x";
   s.real("/srv/data/y");
-  expect_all(s.event, {"fd.name=/etc/x", "fd.nameraw=../etc//x", "fd.directory=/etc", "fd.filename=x", "fd.realpath=/srv/data/y",
-                       "fd.realdirectory=/srv/data", "fd.realfilename=y", "evt.arg.name=/etc/x", "fs.path.name=/etc/x"});
+  expect_all(s.event,
+             {"fd.name=/etc/x", "fd.nameraw=../etc//x", "fd.directory=/etc", "fd.filename=x", "fd.realpath=/srv/data/y",
+              "fd.realdirectory=/srv/data", "fd.realfilename=y", "evt.arg.name=/etc/x", "fs.path.name=/etc/x"});
 }
 
 TEST(Fields, CallsWithTwoPathsNameBoth) {
   Scene s(K::rename);
   s.path("/tmp/a").path2("/etc/b");
-  expect_all(s.event, {"evt.arg.oldpath=/tmp/a", "evt.arg.newpath=/etc/b", "fs.path.source=/tmp/a", "fs.path.target=/etc/b",
-                       "fs.path.new=/etc/b"});
+  expect_all(s.event, {"evt.arg.oldpath=/tmp/a", "evt.arg.newpath=/etc/b", "fs.path.source=/tmp/a",
+                       "fs.path.target=/etc/b", "fs.path.new=/etc/b"});
   Scene l(K::symlink);
   l.path("/etc/shadow").path2("/tmp/x");
-  expect_all(l.event, {"evt.arg.target=/etc/shadow", "evt.arg.linkpath=/tmp/x", "fs.path.target=/etc/shadow", "fs.path.source=/tmp/x",
-                       "fs.path.new=/tmp/x"});
+  expect_all(l.event, {"evt.arg.target=/etc/shadow", "evt.arg.linkpath=/tmp/x", "fs.path.target=/etc/shadow",
+                       "fs.path.source=/tmp/x", "fs.path.new=/tmp/x"});
   l.event.path.text = "shadow";
   expect_all(l.event, {"evt.arg.target=shadow"});
 }
@@ -102,8 +108,8 @@ TEST(Fields, ClientAndServerDependOnWhoCalled) {
   Scene a(K::accept);
   a.tcp({10, 0, 0, 1}, 22, {10, 0, 0, 2}, 40000);
   a.event.result = 7;
-  expect_all(a.event, {"fd.cport=40000", "fd.sport=22", "fd.cip=10.0.0.2", "fd.lport=22", "fd.num=7", "fd.is_server=true",
-                       "fd.name=\"10.0.0.2:40000->10.0.0.1:22\""});
+  expect_all(a.event, {"fd.cport=40000", "fd.sport=22", "fd.cip=10.0.0.2", "fd.lport=22", "fd.num=7",
+                       "fd.is_server=true", "fd.name=\"10.0.0.2:40000->10.0.0.1:22\""});
   Scene u(K::connect);
   u.unix_socket("/run/docker.sock");
   expect_all(u.event, {"fd.name=/run/docker.sock", "fd.type=unix", "fd.typechar=u", "fd.sockfamily=unix"});
@@ -117,12 +123,14 @@ TEST(Fields, MappedAddressesAreIPv4) {
   const std::array<uint8_t, 16> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1};
   s.event.socket.remote = mapped;
   s.event.socket.local = {0x20, 1, 0xd, 0xb8};
-  expect_all(s.event, {"fd.sip=127.0.0.1", "fd.snet=127.0.0.0/8", "fd.cip=2001:db8::", "fd.cnet=\"2001:db8::/32\"", "fd.type=ipv6"});
+  expect_all(s.event, {"fd.sip=127.0.0.1", "fd.snet=127.0.0.0/8", "fd.cip=2001:db8::", "fd.cnet=\"2001:db8::/32\"",
+                       "fd.type=ipv6"});
 }
 
 TEST(Fields, UsersAreEffectiveAndContainersAreTwelveCharacters) {
   Scene s(K::exec);
-  expect_all(s.event, {"user.uid=1000", "user.name=alice", "user.loginuid=-1", "container.id=host", "container.type=host"});
+  expect_all(s.event,
+             {"user.uid=1000", "user.name=alice", "user.loginuid=-1", "container.id=host", "container.type=host"});
   expect_all(s.euid(0).event, {"user.uid=0", "user.name=root", "thread.uid=1000", "thread.euid=0"});
   expect_all(s.in_container().event, {"container.id=0123456789ab", "container.id != host", "container.type=docker"});
 }
@@ -154,7 +162,8 @@ TEST(Fields, NumbersOfTheKernelHaveNames) {
   expect_all(f.arg(0, 0x10000011).event, {"ns.new=user", "evt.arg.flags contains CLONE_NEWUSER"});
   Scene e(K::exec);
   e.event.task.cap_effective = 1u << 16 | 1u << 21;
-  expect_all(e.event, {"thread.cap_effective icontains sys_module", "thread.cap_effective=\"CAP_SYS_MODULE CAP_SYS_ADMIN\""});
+  expect_all(e.event,
+             {"thread.cap_effective icontains sys_module", "thread.cap_effective=\"CAP_SYS_MODULE CAP_SYS_ADMIN\""});
 }
 
 TEST(Fields, ExecFlagsStayWithTheProcess) {

@@ -51,10 +51,12 @@ TEST(Filter, FailuresAreLeftOutWhenNoRuleCanUseThem) {
 }
 
 TEST(Filter, OneRuleThatNeedsFailuresBringsThemForAll) {
-  const std::string text = "- rule: A\n  condition: evt.type=setns and evt.failed=false\n  output: o\n  priority: INFO\n"
-                           "- rule: B\n  condition: evt.type=setns\n  output: o\n  priority: INFO\n"
-                           "- rule: C\n  condition: evt.type=setns and evt.failed=false\n  output: o\n  priority: INFO\n";
-  EXPECT_FALSE(RuleSet::compile({{"t", text}}, nullptr).value().filter().success_only.test(static_cast<size_t>(K::setns)));
+  const std::string text =
+      "- rule: A\n  condition: evt.type=setns and evt.failed=false\n  output: o\n  priority: INFO\n"
+      "- rule: B\n  condition: evt.type=setns\n  output: o\n  priority: INFO\n"
+      "- rule: C\n  condition: evt.type=setns and evt.failed=false\n  output: o\n  priority: INFO\n";
+  EXPECT_FALSE(
+      RuleSet::compile({{"t", text}}, nullptr).value().filter().success_only.test(static_cast<size_t>(K::setns)));
 }
 
 TEST(Filter, PathsBecomePrefixesAndNames) {
@@ -71,7 +73,8 @@ TEST(Filter, PathsBecomePrefixesAndNames) {
   const auto names = [&](const std::string& condition) { return filter_of(read + condition).names; };
   const auto last = [](uint32_t access) { return FilterSpec::Name{0, access}; };
   const auto any = [](uint32_t access) { return FilterSpec::Name{access, 0}; };
-  const auto same = [](const std::map<std::string, FilterSpec::Name>& a, const std::map<std::string, FilterSpec::Name>& b) {
+  const auto same = [](const std::map<std::string, FilterSpec::Name>& a,
+                       const std::map<std::string, FilterSpec::Name>& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
       return x.first == y.first && x.second.any == y.second.any && x.second.last == y.second.last;
     });
@@ -98,7 +101,9 @@ TEST(Filter, AsksForEveryPathOnlyWhenNothingCanBeSaid) {
 }
 
 TEST(Filter, AccessFollowsFromWhatIsDone) {
-  const auto access = [](const std::string& condition) { return filter_of(condition + " and fs.path.name=/a").prefixes["/a"]; };
+  const auto access = [](const std::string& condition) {
+    return filter_of(condition + " and fs.path.name=/a").prefixes["/a"];
+  };
   EXPECT_EQ(access("evt.is_open_read=true and evt.failed=false"), r);
   EXPECT_EQ(access("evt.is_open_write=true and evt.failed=false"), w);
   EXPECT_EQ(access("evt.is_open_write=true"), w | f);
@@ -109,18 +114,62 @@ TEST(Filter, AccessFollowsFromWhatIsDone) {
 // --- random rules and random events ---
 
 const std::vector<std::string>& leaves() {
-  static const std::vector<std::string> all{
-      "evt.kind=open", "evt.kind in (unlink, rename, symlink)", "evt.type=openat", "evt.type in (execve, connect)",
-      "evt.is_open_read=true", "evt.is_open_write=true", "evt.is_open_write=false", "evt.is_open_create=true", "evt.failed=false",
-      "evt.failed=true", "evt.res=SUCCESS", "evt.res in (ENOENT, EACCES)", "evt.res startswith E", "evt.rawres>=0", "evt.rawres<0",
-      "evt.rawres in (0, 3)", "fd.num>=0", "fd.num=-1", "fd.num<100", "fd.typechar=f", "fd.type in (file, ipv4)", "fd.name=/etc/a",
-      "fd.name in (/etc/a, /b/c)", "fd.name startswith /b", "fd.name endswith /c", "fd.name endswith c", "fd.name contains /b/",
-      "fd.name glob '/*/c'", "fd.name glob '/[a-c]/c*'", "fd.name pmatch (/etc, /b/c)", "fd.directory=/b", "fd.directory in (/, /etc)",
-      "fd.directory startswith /e", "fd.filename=c", "fd.filename in (a, d)", "fd.realpath=/b/c", "fd.realpath startswith /etc",
-      "fd.realfilename=a", "fd.realdirectory=/etc", "fd.realpath exists", "fd.name != /etc/a", "fs.path.name=/etc/a",
-      "fs.path.new=/b/c", "fs.path.target startswith /b/", "fs.path.source endswith /a", "evt.arg.path=/etc/a",
-      "evt.arg.newpath in (/b/c)", "evt.arg.target=/etc/a", "evt.arg.flags contains O_TRUNC", "proc.name=example", "proc.name=other",
-      "evt.num=0", "fd.nameraw=/etc/a", "fd.name exists", "tolower(fd.name)=/etc/a", "evt.arg.linkpath pmatch (/b)"};
+  static const std::vector<std::string> all{"evt.kind=open",
+                                            "evt.kind in (unlink, rename, symlink)",
+                                            "evt.type=openat",
+                                            "evt.type in (execve, connect)",
+                                            "evt.is_open_read=true",
+                                            "evt.is_open_write=true",
+                                            "evt.is_open_write=false",
+                                            "evt.is_open_create=true",
+                                            "evt.failed=false",
+                                            "evt.failed=true",
+                                            "evt.res=SUCCESS",
+                                            "evt.res in (ENOENT, EACCES)",
+                                            "evt.res startswith E",
+                                            "evt.rawres>=0",
+                                            "evt.rawres<0",
+                                            "evt.rawres in (0, 3)",
+                                            "fd.num>=0",
+                                            "fd.num=-1",
+                                            "fd.num<100",
+                                            "fd.typechar=f",
+                                            "fd.type in (file, ipv4)",
+                                            "fd.name=/etc/a",
+                                            "fd.name in (/etc/a, /b/c)",
+                                            "fd.name startswith /b",
+                                            "fd.name endswith /c",
+                                            "fd.name endswith c",
+                                            "fd.name contains /b/",
+                                            "fd.name glob '/*/c'",
+                                            "fd.name glob '/[a-c]/c*'",
+                                            "fd.name pmatch (/etc, /b/c)",
+                                            "fd.directory=/b",
+                                            "fd.directory in (/, /etc)",
+                                            "fd.directory startswith /e",
+                                            "fd.filename=c",
+                                            "fd.filename in (a, d)",
+                                            "fd.realpath=/b/c",
+                                            "fd.realpath startswith /etc",
+                                            "fd.realfilename=a",
+                                            "fd.realdirectory=/etc",
+                                            "fd.realpath exists",
+                                            "fd.name != /etc/a",
+                                            "fs.path.name=/etc/a",
+                                            "fs.path.new=/b/c",
+                                            "fs.path.target startswith /b/",
+                                            "fs.path.source endswith /a",
+                                            "evt.arg.path=/etc/a",
+                                            "evt.arg.newpath in (/b/c)",
+                                            "evt.arg.target=/etc/a",
+                                            "evt.arg.flags contains O_TRUNC",
+                                            "proc.name=example",
+                                            "proc.name=other",
+                                            "evt.num=0",
+                                            "fd.nameraw=/etc/a",
+                                            "fd.name exists",
+                                            "tolower(fd.name)=/etc/a",
+                                            "evt.arg.linkpath pmatch (/b)"};
   return all;
 }
 
@@ -148,8 +197,10 @@ class Random {
 
 // A path as given, or one that leads to the other by a link: the kernel tries both.
 void make_event(Random& random, Scene& s) {
-  static const std::vector<std::string> paths{"/etc/a", "/b/c", "/b/d", "/etc", "/c", "/etc/x/a", "/b/b/c", "/x/b/y", "/", "/bc"};
-  static const std::vector<uint64_t> flags{O_RDONLY, O_WRONLY, O_RDWR, O_WRONLY | O_CREAT | O_TRUNC, O_RDONLY | O_CREAT, O_RDWR | O_TRUNC};
+  static const std::vector<std::string> paths{"/etc/a",   "/b/c",   "/b/d",   "/etc", "/c",
+                                              "/etc/x/a", "/b/b/c", "/x/b/y", "/",    "/bc"};
+  static const std::vector<uint64_t> flags{O_RDONLY,           O_WRONLY,        O_RDWR, O_WRONLY | O_CREAT | O_TRUNC,
+                                           O_RDONLY | O_CREAT, O_RDWR | O_TRUNC};
   if (random.below(3) == 0) s.fails(random.below(2) == 0 ? 2 : 13);
   s.opens(random.of(paths), random.of(flags));
   s.path2(random.of(paths));
@@ -160,7 +211,8 @@ void make_event(Random& random, Scene& s) {
 
 TEST(Filter, LetsThroughWhateverARandomRuleMatches) {
   Random random(20261120);
-  static const std::vector<K> kinds{K::open, K::open, K::open, K::unlink, K::rename, K::symlink, K::link, K::chmod, K::exec, K::connect};
+  static const std::vector<K> kinds{K::open,    K::open, K::open,  K::unlink, K::rename,
+                                    K::symlink, K::link, K::chmod, K::exec,   K::connect};
   int matches = 0;
   for (int i = 0; i < 3000; ++i) {
     const std::string condition = random.condition(3);
@@ -171,7 +223,8 @@ TEST(Filter, LetsThroughWhateverARandomRuleMatches) {
       if (fired(rules, s.event).empty()) continue;
       ++matches;
       ASSERT_TRUE(lets_through(rules.filter(), s.event))
-          << condition << "\n" << kind_name(s.event.kind) << " " << s.event.path.text << " " << s.event.path2.text << " "
+          << condition << "\n"
+          << kind_name(s.event.kind) << " " << s.event.path.text << " " << s.event.path2.text << " "
           << s.event.real_path << " flags " << s.event.arg[0] << " result " << s.event.result;
     }
   }

@@ -26,10 +26,9 @@ TEST(Condition, ComparesTexts) {
         "proc.name exists", "tolower(proc.args) contains file", "toupper(proc.name)=EXAMPLE",
         "basename(proc.exepath)=example", "len(proc.name)=7", "proc.aname intersects (x, systemd)"})
     EXPECT_TRUE(holds(yes, s.event)) << yes;
-  for (const char* no :
-       {"proc.name=Example", "proc.args contains file", "proc.exepath regex usr", "proc.exepath glob /usr/?xample",
-        "proc.exepath pmatch (/usr/b, /us)", "proc.name in ()", "proc.name in (exampl, examples)",
-        "proc.exepath glob '/usr/[!a-c]in/*'"})
+  for (const char* no : {"proc.name=Example", "proc.args contains file", "proc.exepath regex usr",
+                         "proc.exepath glob /usr/?xample", "proc.exepath pmatch (/usr/b, /us)", "proc.name in ()",
+                         "proc.name in (exampl, examples)", "proc.exepath glob '/usr/[!a-c]in/*'"})
     EXPECT_FALSE(holds(no, s.event)) << no;
 }
 
@@ -42,7 +41,8 @@ TEST(Condition, FindsTextsInLongLists) {
 TEST(Condition, ComparesNumbers) {
   Scene s(K::open);
   s.reads("/etc/hosts");
-  for (const char* yes : {"fd.num=3", "fd.num>=3", "fd.num<4", "fd.num!=4", "fd.num in (0x3, 9)", "user.uid>-1", "fd.num<=3"})
+  for (const char* yes :
+       {"fd.num=3", "fd.num>=3", "fd.num<4", "fd.num!=4", "fd.num in (0x3, 9)", "user.uid>-1", "fd.num<=3"})
     EXPECT_TRUE(holds(yes, s.event)) << yes;
   for (const char* no : {"fd.num>3", "fd.num=4", "fd.num<3"}) EXPECT_FALSE(holds(no, s.event)) << no;
 }
@@ -50,10 +50,11 @@ TEST(Condition, ComparesNumbers) {
 TEST(Condition, ComparesAddressesWithNetworks) {
   Scene s(K::connect);
   s.tcp({10, 1, 2, 3}, 40000, {93, 184, 216, 34}, 443);
-  for (const char* yes : {"fd.net=10.0.0.0/8", "fd.snet != 10.0.0.0/8", "fd.sip=93.184.216.34", "fd.cip in (\"10.1.0.0/16\")",
-                          "fd.ip=10.1.2.3", "fd.ip=93.184.216.34", "fd.ip!=1.2.3.4", "fd.sport=443", "fd.port in (443, 80)",
-                          "fd.rip=93.184.216.34 and fd.lport=40000", "fd.name=\"10.1.2.3:40000->93.184.216.34:443\"",
-                          "fd.l4proto=tcp and fd.typechar=4 and fd.type=ipv4"})
+  for (const char* yes :
+       {"fd.net=10.0.0.0/8", "fd.snet != 10.0.0.0/8", "fd.sip=93.184.216.34", "fd.cip in (\"10.1.0.0/16\")",
+        "fd.ip=10.1.2.3", "fd.ip=93.184.216.34", "fd.ip!=1.2.3.4", "fd.sport=443", "fd.port in (443, 80)",
+        "fd.rip=93.184.216.34 and fd.lport=40000", "fd.name=\"10.1.2.3:40000->93.184.216.34:443\"",
+        "fd.l4proto=tcp and fd.typechar=4 and fd.type=ipv4"})
     EXPECT_TRUE(holds(yes, s.event)) << yes;
   // Either end may be the one: != asks both.
   for (const char* no : {"fd.net != 10.0.0.0/8", "fd.ip != 93.184.216.34", "fd.port != 443", "fd.snet=10.0.0.0/9"})
@@ -84,8 +85,9 @@ TEST(Condition, QuotedValuesKeepEscapesThatAreNotTheirs) {
 
 TEST(Lists, AreSubstitutedAsTextAtTokenBoundaries) {
   Scene s(K::exec);
-  const std::string lists = "- list: inner\n  items: [b, 'two words', '\"quoted itself\"']\n- list: names\n  items: [inner, example]\n"
-                            "- list: empty\n  items: []\n";
+  const std::string lists =
+      "- list: inner\n  items: [b, 'two words', '\"quoted itself\"']\n- list: names\n  items: [inner, example]\n"
+      "- list: empty\n  items: []\n";
   EXPECT_TRUE(holds("proc.name in (names)", s.event, lists));
   EXPECT_TRUE(holds("proc.name in (a, empty, names, empty)", s.event, lists));
   EXPECT_TRUE(holds("proc.name in (empty, example)", s.event, lists));
@@ -107,7 +109,8 @@ TEST(Lists, ThatNameThemselvesAreText) {
 
 TEST(Macros, SeeOnlyEarlierMacrosButRulesSeeAll) {
   Scene s(K::exec);
-  const std::string a = "- macro: a\n  condition: proc.name=example\n", b = "- macro: b\n  condition: (a or proc.name=x)\n";
+  const std::string a = "- macro: a\n  condition: proc.name=example\n",
+                    b = "- macro: b\n  condition: (a or proc.name=x)\n";
   EXPECT_TRUE(holds("b", s.event, a + b));
   EXPECT_EQ(compile_error(rule_text("b", b + a)), "t.yaml:2:15: macro \"a\" is defined behind the macro that uses it");
   const std::string rule_first = rule_text("a");
@@ -115,7 +118,8 @@ TEST(Macros, SeeOnlyEarlierMacrosButRulesSeeAll) {
 }
 
 TEST(Macros, ThatUseThemselvesAreErrors) {
-  const std::string text = "- macro: m\n  condition: proc.name=a\n- macro: n\n  condition: m\n- macro: m\n  condition: n\n";
+  const std::string text =
+      "- macro: m\n  condition: proc.name=a\n- macro: n\n  condition: m\n- macro: m\n  condition: n\n";
   EXPECT_EQ(compile_error(rule_text("m", text)), "t.yaml:4:14: macro \"m\" uses itself");
 }
 
@@ -130,7 +134,8 @@ TEST(Macros, DoubledOverAndOverAreErrorsAndNotASlowLoad) {
 
 TEST(Changes, AppendAddsToConditionsListsAndRules) {
   Scene s(K::exec);
-  const std::string base = "- list: l\n  items: [a]\n- macro: m\n  condition: proc.name=a\n" + rule_text("proc.name in (l)");
+  const std::string base =
+      "- list: l\n  items: [a]\n- macro: m\n  condition: proc.name=a\n" + rule_text("proc.name in (l)");
   const auto fires = [&](const std::string& more) {
     return !fired(RuleSet::compile({{"1", base}, {"2", more}}, nullptr).value(), s.event).empty();
   };
@@ -140,28 +145,37 @@ TEST(Changes, AppendAddsToConditionsListsAndRules) {
   EXPECT_TRUE(fires("- rule: R\n  condition: or proc.name=example\n  append: true\n"));
   EXPECT_TRUE(fires("- rule: R\n  condition: or proc.name=example\n  override: {condition: append}\n"));
   EXPECT_TRUE(fires("- rule: R\n  condition: proc.name=example\n  override: {condition: replace}\n"));
-  EXPECT_FALSE(fires("- rule: R\n  condition: proc.name exists\n  enabled: false\n  override: {condition: replace, enabled: replace}\n"));
+  EXPECT_FALSE(
+      fires("- rule: R\n  condition: proc.name exists\n  enabled: false\n  override: {condition: replace, enabled: "
+            "replace}\n"));
   EXPECT_FALSE(fires("- rule: R\n  enabled: false\n"));
 }
 
 TEST(Changes, ToWhatIsNotThereAreErrors) {
-  EXPECT_EQ(compile_error("- rule: X\n  append: true\n  condition: and a.b=c\n"), "t.yaml:1:9: no rule \"X\" before this to change");
-  EXPECT_EQ(compile_error("- list: X\n  append: true\n  items: []\n"), "t.yaml:1:9: no list \"X\" before this to change");
+  EXPECT_EQ(compile_error("- rule: X\n  append: true\n  condition: and a.b=c\n"),
+            "t.yaml:1:9: no rule \"X\" before this to change");
+  EXPECT_EQ(compile_error("- list: X\n  append: true\n  items: []\n"),
+            "t.yaml:1:9: no list \"X\" before this to change");
 }
 
 TEST(Exceptions, TakeTheirValuesOut) {
   Scene s(K::exec);
   s.program("/usr/bin/example", {"--safe"});
   const auto fires = [&](const std::string& exceptions) {
-    return !fired(RuleSet::compile({{"1", rule_text("proc.name exists") + exceptions}}, nullptr).value(), s.event).empty();
+    return !fired(RuleSet::compile({{"1", rule_text("proc.name exists") + exceptions}}, nullptr).value(), s.event)
+                .empty();
   };
   EXPECT_TRUE(fires("  exceptions:\n    - name: e\n      fields: [proc.name, proc.args]\n"));
-  EXPECT_FALSE(fires("  exceptions:\n    - name: e\n      fields: [proc.name, proc.args]\n      comps: [=, contains]\n"
-                     "      values:\n        - [other, x]\n        - [example, safe]\n"));
-  EXPECT_TRUE(fires("  exceptions:\n    - name: e\n      fields: [proc.name, proc.args]\n      comps: [=, contains]\n"
-                    "      values:\n        - [example, unsafe]\n"));
+  EXPECT_FALSE(
+      fires("  exceptions:\n    - name: e\n      fields: [proc.name, proc.args]\n      comps: [=, contains]\n"
+            "      values:\n        - [other, x]\n        - [example, safe]\n"));
+  EXPECT_TRUE(
+      fires("  exceptions:\n    - name: e\n      fields: [proc.name, proc.args]\n      comps: [=, contains]\n"
+            "      values:\n        - [example, unsafe]\n"));
   EXPECT_FALSE(fires("  exceptions:\n    - name: e\n      fields: proc.name\n      values: [other, example]\n"));
-  EXPECT_FALSE(fires("  exceptions:\n    - name: e\n      fields: [proc.name]\n      comps: [in]\n      values:\n        - [[a, example]]\n"));
+  EXPECT_FALSE(
+      fires("  exceptions:\n    - name: e\n      fields: [proc.name]\n      comps: [in]\n      values:\n        - [[a, "
+            "example]]\n"));
 }
 
 }  // namespace

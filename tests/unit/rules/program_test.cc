@@ -16,12 +16,18 @@ using K = EventKind;
 
 bool naive(const Tree& tree, const Context& context) {
   switch (tree.kind) {
-    case Tree::Kind::no: return false;
-    case Tree::Kind::yes: return true;
-    case Tree::Kind::negation: return !naive(*tree.children[0], context);
-    case Tree::Kind::all: return std::all_of(tree.children.begin(), tree.children.end(), [&](auto& c) { return naive(*c, context); });
-    case Tree::Kind::any: return std::any_of(tree.children.begin(), tree.children.end(), [&](auto& c) { return naive(*c, context); });
-    case Tree::Kind::check: break;
+    case Tree::Kind::no:
+      return false;
+    case Tree::Kind::yes:
+      return true;
+    case Tree::Kind::negation:
+      return !naive(*tree.children[0], context);
+    case Tree::Kind::all:
+      return std::all_of(tree.children.begin(), tree.children.end(), [&](auto& c) { return naive(*c, context); });
+    case Tree::Kind::any:
+      return std::any_of(tree.children.begin(), tree.children.end(), [&](auto& c) { return naive(*c, context); });
+    case Tree::Kind::check:
+      break;
   }
   const auto reader = reader_for(tree.check->use, context.event.kind);
   if (!reader) return false;
@@ -42,15 +48,42 @@ TreePtr bound(const std::string& condition) {
   return std::get<TreePtr>(bind_tree(std::get<NodePtr>(parsed), remarks, where));
 }
 
-const std::vector<std::string> leaves{
-    "proc.exepath=/usr/bin/a", "proc.exepath in (/usr/bin/a, /usr/bin/b, /opt/c, /x, /y)", "proc.exepath startswith /usr/bin/",
-    "proc.exepath startswith /usr/b", "proc.exepath endswith /a", "proc.exepath endswith a", "proc.exepath contains /bin/",
-    "proc.exepath contains in", "proc.exepath glob '/usr/*/a'", "proc.exepath glob '*a'", "proc.exepath pmatch (/usr, /opt/c)",
-    "proc.exepath pmatch (/)", "proc.exepath exists", "proc.exepath != /usr/bin/a", "proc.exepath in ()", "proc.exe startswith [",
-    "proc.aname=bash", "proc.aname in (x, systemd)", "proc.aname[1]=zsh", "proc.pname != bash", "fd.name=/usr/bin/a",
-    "fd.name pmatch (/opt, /usr/bin/a/)", "fd.realpath contains /c/", "fd.filename in (a, c)", "fd.name contains bin",
-    "tolower(proc.exepath)=/usr/bin/a", "basename(fd.name) in (a, b)", "len(fd.name) > 6", "evt.failed=true", "evt.is_open_read=true",
-    "evt.arg.flags contains O_RDWR", "user.uid in (0, 1000)", "k8s.ns.name=x", "fd.num>=0", "fd.name regex '/[a-z]+/.*'", "evt.kind=open"};
+const std::vector<std::string> leaves{"proc.exepath=/usr/bin/a",
+                                      "proc.exepath in (/usr/bin/a, /usr/bin/b, /opt/c, /x, /y)",
+                                      "proc.exepath startswith /usr/bin/",
+                                      "proc.exepath startswith /usr/b",
+                                      "proc.exepath endswith /a",
+                                      "proc.exepath endswith a",
+                                      "proc.exepath contains /bin/",
+                                      "proc.exepath contains in",
+                                      "proc.exepath glob '/usr/*/a'",
+                                      "proc.exepath glob '*a'",
+                                      "proc.exepath pmatch (/usr, /opt/c)",
+                                      "proc.exepath pmatch (/)",
+                                      "proc.exepath exists",
+                                      "proc.exepath != /usr/bin/a",
+                                      "proc.exepath in ()",
+                                      "proc.exe startswith [",
+                                      "proc.aname=bash",
+                                      "proc.aname in (x, systemd)",
+                                      "proc.aname[1]=zsh",
+                                      "proc.pname != bash",
+                                      "fd.name=/usr/bin/a",
+                                      "fd.name pmatch (/opt, /usr/bin/a/)",
+                                      "fd.realpath contains /c/",
+                                      "fd.filename in (a, c)",
+                                      "fd.name contains bin",
+                                      "tolower(proc.exepath)=/usr/bin/a",
+                                      "basename(fd.name) in (a, b)",
+                                      "len(fd.name) > 6",
+                                      "evt.failed=true",
+                                      "evt.is_open_read=true",
+                                      "evt.arg.flags contains O_RDWR",
+                                      "user.uid in (0, 1000)",
+                                      "k8s.ns.name=x",
+                                      "fd.num>=0",
+                                      "fd.name regex '/[a-z]+/.*'",
+                                      "evt.kind=open"};
 
 TEST(Program, DecidesAsThePlainEvaluationDoes) {
   std::mt19937 engine(42);
@@ -60,10 +93,12 @@ TEST(Program, DecidesAsThePlainEvaluationDoes) {
     if (what == 0) return "not " + leaves[below(leaves.size())];
     if (what <= 2) return leaves[below(leaves.size())];
     std::string out = "(";
-    for (size_t i = 0, n = 2 + below(3); i < n; ++i) out += (i == 0 ? "" : what == 3 ? " or " : " and ") + condition(depth - 1);
+    for (size_t i = 0, n = 2 + below(3); i < n; ++i)
+      out += (i == 0 ? "" : what == 3 ? " or " : " and ") + condition(depth - 1);
     return (below(5) == 0 ? "not " : "") + out + ")";
   };
-  const std::vector<std::string> paths{"/usr/bin/a", "/usr/bin/b", "/opt/c", "/opt/c/d", "/", "", "a", "[x]", "/usr/bin/A", "/x", "/usr/bin"};
+  const std::vector<std::string> paths{"/usr/bin/a", "/usr/bin/b", "/opt/c",     "/opt/c/d", "/",       "",
+                                       "a",          "[x]",        "/usr/bin/A", "/x",       "/usr/bin"};
   const std::vector<K> kinds{K::open, K::open, K::exec, K::rename};
   const std::string hostname;
   size_t held = 0;
@@ -74,7 +109,8 @@ TEST(Program, DecidesAsThePlainEvaluationDoes) {
     for (int r = 0; r < 70; ++r) {  // more than one word of rules
       conditions.push_back(condition(3));
       trees.push_back(bound(conditions.back()));
-      text += "- rule: \"" + std::to_string(r) + "\"\n  condition: >\n    " + conditions.back() + "\n  output: o\n  priority: INFO\n";
+      text += "- rule: \"" + std::to_string(r) + "\"\n  condition: >\n    " + conditions.back() +
+              "\n  output: o\n  priority: INFO\n";
     }
     const RuleSet rules = RuleSet::compile({{"t", text}}, nullptr).value();
     for (int j = 0; j < 30; ++j) {

