@@ -1,7 +1,8 @@
 // Threat model: a batch comes from the network, or from a collector's or an agent's disk. Whoever sent it may hold no
 // key (anything on the wire) or a node's own key (a taken-over host), so framing, header and payload are hostile even
 // when the signature fits. Opening must stay inside the bytes, allocate no more than the bounds of batch.h, and never
-// abort. link: shrike_wire
+// abort.
+// link: shrike_wire
 
 #include <cstdlib>
 

@@ -1,6 +1,7 @@
 // Threat model: an event of a batch is bytes that a node sealed. A node that was taken over seals whatever it likes,
 // and text in events of an honest one comes from processes of anybody. Showing an event must not crash, must give one
-// line of valid JSON, and what is printed for people must hold nothing that a terminal obeys. link: shrike_wire
+// line of valid JSON, and what is printed for people must hold nothing that a terminal obeys.
+// link: shrike_wire
 
 #include <algorithm>
 #include <cstdlib>

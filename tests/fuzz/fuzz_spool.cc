@@ -1,6 +1,7 @@
 // Threat model: the spool's files after a power cut, a failing disk, or the hands of somebody with root on the node.
 // The agent must start all the same, keep what can be read, and give out nothing that is not a whole batch of its own
-// node. The input is a segment file, and what is behind "\nCHAIN\n" in it the chain file. link: shrike_ship shrike_wire
+// node. The input is a segment file, and what is behind "\nCHAIN\n" in it the chain file.
+// link: shrike_ship shrike_wire
 
 #include <cstdlib>
 #include <filesystem>
