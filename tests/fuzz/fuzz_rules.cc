@@ -3,7 +3,9 @@
 // Threat model: the operator loads files that others wrote. Such a file may be wrong in any way, or made to hurt: it
 // must give an error with a place, or a rule set that can judge any event; it must not crash, hang, or take memory out
 // of proportion. A second threat is in the events: names, paths and arguments are chosen by whoever is watched, so the
-// last bytes of the input become one event's texts and numbers. link: shrike_rules shrike_wire
+// last bytes of the input become one event's texts and numbers.
+//
+// link: shrike_rules shrike_wire
 #include <cstdint>
 #include <cstdlib>
 #include <string>
