@@ -215,7 +215,7 @@ TEST_F(FileEvents, EitherNameOfARenameIsEnough) {
 }
 
 TEST_F(FileEvents, ThirtyTwoBitCallsAreSeenUnderTheirOwnNumbers) {
-  if (!test::has_int80()) GTEST_SKIP() << "no 32-bit calls";
+  SHRIKE_NEED("int80", test::has_int80());
   Watch watch({EventKind::unlink, EventKind::rename, EventKind::chmod, EventKind::chown, EventKind::mkdir,
                EventKind::truncate});
   ASSERT_TRUE(watch.open());

@@ -248,7 +248,7 @@ TEST_F(OpenEvents, NamesOfEveryLengthComeWhole) {
 }
 
 TEST_F(OpenEvents, ThirtyTwoBitOpensAreSeenAndMarked) {
-  if (!test::has_int80()) GTEST_SKIP() << "no 32-bit calls";
+  SHRIKE_NEED("int80", test::has_int80());
   Watch watch({EventKind::open}, prefix(file_));
   ASSERT_TRUE(watch.open());
   test::LowPage page;

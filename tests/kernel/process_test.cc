@@ -222,7 +222,7 @@ TEST_F(ProcessEvents, AProgramInAnOverlaysUpperLayerIsMarked) {
     });
   };
   const Child can = overlay([] {});
-  if (!WIFEXITED(can.status) || WEXITSTATUS(can.status) != 0) GTEST_SKIP() << "no overlay file system here";
+  SHRIKE_NEED("overlay", WIFEXITED(can.status) && WEXITSTATUS(can.status) == 0);
   Watch watch({EventKind::exec});
   ASSERT_TRUE(watch.open());
   const Child fresh = overlay([&] { ::execl((scratch_ / "all/new").c_str(), "new", nullptr); });
@@ -259,7 +259,7 @@ TEST_F(ProcessEvents, AFailedExecShowsWhatWasTried) {
 }
 
 TEST_F(ProcessEvents, AThirtyTwoBitExecIsSeenWhetherItWorksOrNot) {
-  if (!test::has_int80()) GTEST_SKIP() << "no 32-bit calls";
+  SHRIKE_NEED("int80", test::has_int80());
   Watch watch({EventKind::exec, EventKind::exec_failed});
   ASSERT_TRUE(watch.open());
   test::LowPage page;

@@ -37,11 +37,11 @@ poweroff -f
 
 
 def need(what, present):
-    """As tests/require.h: skipped where it is missing, failed where SHRIKE_REQUIRE names it."""
+    """Skips with 77, saying so; where SHRIKE_REQUIRE names qemu, what is missing is a failure."""
     if present:
         return
-    if "vm" in os.environ.get("SHRIKE_REQUIRE", "").split(","):
-        sys.exit(f"FAILED: {what} is required and missing")
+    if "qemu" in os.environ.get("SHRIKE_REQUIRE", "").split(","):
+        sys.exit(f"FAILED: qemu is required, and it needs {what}")
     print(f"SKIPPED: needs {what}")
     sys.exit(77)
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "common/base/file.h"
+#include "tests/require.h"
 #include "tests/unit/enrich/table_fixture.h"
 
 namespace shrike::enrich::test {
@@ -94,14 +95,14 @@ TEST_F(Host, DropsContainersThatNoProcessIsIn) {
 }
 
 TEST(HostLookup, FindsTheCgroupOfAProcessThatIsGoneByItsId) {
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root: open_by_handle_at";
+  SHRIKE_NEED("root", ::geteuid() == 0);  // open_by_handle_at
   std::string mount;
   for (const char* path : {"/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/unified/cgroup.procs"})
     if (std::filesystem::exists(path)) mount = std::filesystem::path(path).parent_path();
-  if (mount.empty()) GTEST_SKIP() << "needs a v2 hierarchy";
+  SHRIKE_NEED("cgroup2", !mount.empty());
   const std::string cgroup = mount + "/docker-" + std::string(64, 'd') + ".scope";
   std::error_code error;
-  if (!std::filesystem::create_directory(cgroup, error)) GTEST_SKIP() << "cannot make a cgroup: " << error.message();
+  SHRIKE_NEED("cgroup2", std::filesystem::create_directory(cgroup, error));
   struct stat status {};
   ASSERT_EQ(::stat(cgroup.c_str(), &status), 0);
   HostLookup lookup({.proc = "/nonexistent"});
