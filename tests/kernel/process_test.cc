@@ -242,7 +242,10 @@ TEST_F(ProcessEvents, AFailedExecShowsWhatWasTried) {
   ASSERT_TRUE(watch.open());
   const Child child = run_child([] {
     if (::chdir("/usr") != 0) return;
-    ::execl("no/such", "no", "argument", nullptr);
+    // On the stack, which a child has in memory: what is not in memory can not be read, and is marked as cut.
+    char first[] = "no";
+    char second[] = "argument";
+    ::execl("no/such", first, second, nullptr);
     ::syscall(SYS_execveat, AT_FDCWD, "/etc/passwd", nullptr, nullptr, 0);
   });
   const auto* seen = expect_by(watch, child.pid, EventKind::exec_failed);

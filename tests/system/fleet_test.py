@@ -85,7 +85,7 @@ def main():
                            lambda node=node: any(a["process"]["name"] == "cat" for a in rig.api(f"/v1/alerts?node={node}")))
             trespass(rig, spaces)
             for node in NODES:
-                wait_until(f"{node} is drained", lambda node=node: rig.drained(node), 60)
+                rig.wait_acknowledged(node, f"{node}'s batches are acknowledged", 60)
             verdicts = {(v["verdict"], v["node"]) for v in rig.api("/v1/verdicts")}
             bad = {v for v in verdicts if v[0] not in ("accepted", "duplicate")}
             check(bad == {("malformed", "alder")}, f"what alder published by hand is to be the only bad message: {bad}")

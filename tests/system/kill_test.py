@@ -52,7 +52,7 @@ def main():
         finally:
             load.kill()
             load.wait()
-        wait_until("everything sealed is acknowledged", lambda: rig.drained(NODE), 120)
+        rig.wait_acknowledged(NODE, "everything sealed is acknowledged", 120)
         for lane, seq in acked_of(rig).items():
             acked[lane] = max(acked[lane], seq)
         verdicts = collections.Counter(v["verdict"] for v in rig.api("/v1/verdicts"))

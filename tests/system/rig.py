@@ -101,18 +101,15 @@ class Rig:
                     f'[nodes]\nkeys_file = "{self.path("etc", "nodes.toml")}"\n'
                     f'[api]\nlisten = "127.0.0.1:{self.api_port}"\n[store]\nmin_free_bytes = 67108864\n{extra}')
 
-    def identity(self, program, config):
-        """What --print-identity prints, as words."""
-        return subprocess.run([self.program(program), "--config", config, "--print-identity"], check=True,
-                              stdout=subprocess.PIPE, text=True).stdout.split()
-
-    def add_node(self, *arguments):
-        subprocess.run([os.path.join(SOURCE, "packaging", "nats", "shrike-add-node"), *arguments], check=True,
+    def let_in(self, program, config):
+        """What its --print-identity says goes to shrike-add-node, as an operator would do it."""
+        identity = subprocess.run([self.program(program), "--config", config, "--print-identity"], check=True,
+                                  stdout=subprocess.PIPE).stdout
+        subprocess.run([os.path.join(SOURCE, "packaging", "nats", "shrike-add-node"), "-"], check=True, input=identity,
                        env={**os.environ, "SHRIKE_ETC": self.path("etc")}, stdout=subprocess.DEVNULL)
 
     def add_collector(self):
-        words = self.identity("shrike-collector", self.path("etc", "collector.toml"))
-        self.add_node("--collector", words[words.index("nkey") + 1])
+        self.let_in("shrike-collector", self.path("etc", "collector.toml"))
 
     def add_agent(self, node, extra="", namespace=None, rules=RULES):
         """Writes its configuration and lets it in. `extra`: more TOML."""
@@ -125,7 +122,7 @@ class Rig:
             f.write(f'node = "{node}"\nstate_dir = "{state}"\n[nats]\nurl = "{self.url()}"\n{ca}'
                     f'[collector]\npublic_key_file = "{self.path("collector", "key.pub")}"\n'
                     f'[rules]\nfiles = ["{rules}"]\n[metrics]\nlisten = "127.0.0.1:{metrics}"\n{extra}')
-        self.add_node(*self.identity("shrike-agent", config))
+        self.let_in("shrike-agent", config)
         self.agents[node] = {"config": config, "metrics": metrics, "namespace": namespace}
 
     # --- children ---------------------------------------------------------------------------------------------------
@@ -182,11 +179,20 @@ class Rig:
         return self
 
     def __exit__(self, failure, *_):
+        if failure:
+            self.show_state()
         for name in list(self.children):
             self.kill(name)
         if failure:
             for name in os.listdir(self.path("log")):
                 print(f"--- log of {name}\n{self.log(name)}", file=sys.stderr)
+
+    def show_state(self):
+        """What everybody says of themselves, for the report of a failure."""
+        for node in self.agents:
+            print(f"--- status of {node}: {json.dumps(self.status(node))}", file=sys.stderr)
+        for page in ("/v1/status", "/v1/nodes", "/v1/verdicts?limit=40"):
+            print(f"--- collector's {page}: {json.dumps(self.api(page))}", file=sys.stderr)
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -230,10 +236,17 @@ class Rig:
         text = self.http(agent["namespace"], f"http://127.0.0.1:{agent['metrics']}/status")
         return json.loads(text) if text else None
 
-    def drained(self, node):
-        """Whether everything the agent sealed was acknowledged by the collector."""
-        spool = (self.status(node) or {}).get("spool", {})
-        return bool(spool) and all(lane["acked_seq"] == lane["sealed_seq"] for lane in spool.values())
+    def wait_acknowledged(self, node, what, seconds=90.0):
+        """Waits until the collector acknowledged all that the agent had sealed when it was asked. Not until nothing is
+        on its way: a watched host always has something new, and the agent's status is a second old."""
+        spool = wait_until(f"{node} tells its status", lambda: self.status(node), 30)["spool"]
+        goal = {lane: state["sealed_seq"] for lane, state in spool.items()}
+
+        def reached():
+            now = (self.status(node) or {}).get("spool", {})
+            return bool(now) and all(now[lane]["acked_seq"] >= seq for lane, seq in goal.items())
+
+        wait_until(f"{what} (sealed: {goal})", reached, seconds)
 
     def shrike(self, *arguments, **options):
         return subprocess.run([self.program("shrike"), *arguments], text=True, stdout=subprocess.PIPE,

@@ -30,8 +30,8 @@ def stored_losses(rig):
 def finish(rig, alerts_before):
     """NATS comes back: everything is taken in, every alert arrived once, and the chain is proven."""
     rig.start_nats()
-    wait_until("everything sealed is acknowledged", lambda: rig.drained(NODE), 180)
     raised = rig.status(NODE)["alerts"]
+    rig.wait_acknowledged(NODE, "everything sealed is acknowledged", 180)
     check(raised > alerts_before, "the outage raised no alert: the test shows nothing")
     uids = [a["uid"] for a in rig.api("/v1/alerts?limit=100000") if a["node"] == NODE and a["evidence"]["lane"] == "alerts"]
     check(len(uids) >= raised, f"{raised} alerts were raised, {len(uids)} arrived")
@@ -62,7 +62,7 @@ def main():
             rig.start_collector()
             rig.start_agent(NODE)
             read_shadow(3)
-            wait_until("the first batches are acknowledged", lambda: rig.drained(NODE), 30)
+            rig.wait_acknowledged(NODE, "the first batches are acknowledged", 30)
             alerts = rig.status(NODE)["alerts"]
             rig.kill("nats")
             if what == "away":
