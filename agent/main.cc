@@ -69,7 +69,8 @@ int check(const Config& config) {
 int print_identity(const Config& config) {
   const auto identity = load_identity(config);
   if (!identity) return fail(exit_failed, identity.error());
-  std::cout << identity->node << " " << identity->nats_key.public_key().nkey() << " "
+  // Labelled like the collector's; shrike-add-node(8) reads these lines.
+  std::cout << "node " << identity->node << "\nnkey " << identity->nats_key.public_key().nkey() << "\nkey "
             << identity->key.public_key().to_hex() << "\n";
   return 0;
 }
