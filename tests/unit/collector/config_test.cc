@@ -1,5 +1,6 @@
 #include "collector/config.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "collector/keys_file.h"
@@ -49,7 +50,7 @@ TEST(Config, NamesLineAndColumnOfWhatIsWrong) {
             "c.toml:2:1: api.listen: must be an address and a port, like \"127.0.0.1:9477\"");
   EXPECT_EQ(error_of("state_dir = \"var\"\n"), "c.toml:1:1: state_dir: must be an absolute path");
   EXPECT_EQ(error_of("nats = 5\n"), "c.toml:1:1: nats: must be a table: [nats]");
-  EXPECT_EQ(error_of("# \u00e9\n \u00e9 = 1\n"), "c.toml:2:2: a letter that is not ASCII, outside of quotes");
+  EXPECT_THAT(error_of("# \u00e9\n \u00e9 = 1\n"), testing::StartsWith("c.toml:2:2: "));
   EXPECT_EQ(error_of("name = \"\u00e9\"\n"), "c.toml:1:1: name: may have letters, digits, '-', '_' and '.' only");
   EXPECT_TRUE(error_of("[ = 1\n").starts_with("c.toml:1:3: "));
   EXPECT_TRUE(error_of("a = [\n").starts_with("c.toml:")) << error_of("a = [\n");
