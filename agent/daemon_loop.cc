@@ -87,7 +87,7 @@ Result<void> Daemon::Impl::round() {
   epoll_event ready[2];
   const int count = ::epoll_wait(epoll.get(), ready, 2, static_cast<int>(left_ms));
   if (count < 0 && errno != EINTR) return errno_error("epoll_wait");
-  bool records = busy;
+  bool records = busy || count == 0;  // KernelSource::poll: a record may be there without waking us
   for (int i = 0; i < count; ++i) (ready[i].data.fd == signals.get() ? signalled : records) = true;
   if (signalled) handle_signals();
   finish_reload();

@@ -21,8 +21,8 @@ struct call {
 /* Does this generation report? Everything asks first. */
 static __always_inline bool reporting(void)
 {
-	__u32 zero = 0;
-	const __u64 *now = bpf_map_lookup_elem(&active, &zero);
+	__u32 key = SHRIKE_ACTIVE_GENERATION;
+	const __u64 *now = bpf_map_lookup_elem(&active, &key);
 
 	return now && *(const volatile __u64 *)now == generation;
 }

@@ -58,10 +58,13 @@ struct {
 	__type(value, struct shrike_counters);
 } counters __weak SEC(".maps");
 
-/* The generation that reports. */
+/*
+ * Words that user space writes at any time: the generation that reports, and whether the reader of the rings sleeps and
+ * wants to be woken (ring.h), which the program that wakes it takes back.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, SHRIKE_ACTIVE_WORDS);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, __u64);

@@ -209,6 +209,22 @@ static __always_inline void count_sent(enum shrike_class class)
 		__sync_fetch_and_add(&c->sent[class], 1);
 }
 
+/*
+ * A wake-up costs more than everything else here: an interrupt to this core, often another to the reader's. So only a
+ * reader that has gone to sleep is woken, once; the first to see its word takes it back. One that saw it awake a moment
+ * before leaves its record for the next, or for the reader's own look round (kernel_source.cc).
+ */
+static __always_inline __u64 *reader_asleep(void)
+{
+	__u32 key = SHRIKE_ACTIVE_ASLEEP;
+	__u64 *asleep = bpf_map_lookup_elem(&active, &key);
+
+	if (!asleep || !*(volatile __u64 *)asleep)
+		return NULL;
+	*asleep = 0;
+	return asleep;
+}
+
 /* Lifecycle and privilege go into the reserved ring, file and network into the thread group's own. */
 static __always_inline void record_output(struct shrike_record *r, enum shrike_class class, __u32 tgid, __u32 max)
 {
@@ -217,6 +233,8 @@ static __always_inline void record_output(struct shrike_record *r, enum shrike_c
 	__u32 ring = sharded ? 1 + shard : 0;
 	__u32 size = r->size;
 	__u64 *sequence = bpf_map_lookup_elem(&sequences, &ring);
+	__u64 *asleep = reader_asleep();
+	__u64 wake = asleep ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 	long error = -1;
 
 	if (sequence)
@@ -227,14 +245,17 @@ static __always_inline void record_output(struct shrike_record *r, enum shrike_c
 		void *map = bpf_map_lookup_elem(&shards, &shard);
 
 		if (map)
-			error = bpf_ringbuf_output(map, r, size, 0);
+			error = bpf_ringbuf_output(map, r, size, wake);
 	} else {
-		error = bpf_ringbuf_output(&reserved, r, size, 0);
+		error = bpf_ringbuf_output(&reserved, r, size, wake);
 	}
-	if (error)
-		count_lost(class, error == -7 /* E2BIG */ ? SHRIKE_LOST_LARGE : SHRIKE_LOST_RING);
-	else
+	if (!error) {
 		count_sent(class);
+		return;
+	}
+	count_lost(class, error == -7 /* E2BIG */ ? SHRIKE_LOST_LARGE : SHRIKE_LOST_RING);
+	if (asleep)
+		*asleep = 1;
 }
 
 static __always_inline void record_finish(struct scratch *s, enum shrike_class class, __u32 tgid)

@@ -22,6 +22,13 @@ enum shrike_program {
 	SHRIKE_PROGRAMS = 16
 };
 
+/* Words in the map `active`. */
+enum shrike_active {
+	SHRIKE_ACTIVE_GENERATION = 0, /* of the programs that report */
+	SHRIKE_ACTIVE_ASLEEP = 1,     /* 1: the reader of the rings sleeps; the program that wakes it writes 0 */
+	SHRIKE_ACTIVE_WORDS = 2
+};
+
 /* Why a record that was wanted did not reach its ring. */
 enum shrike_lost {
 	SHRIKE_LOST_RING = 0,   /* the ring was full */

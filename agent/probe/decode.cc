@@ -139,8 +139,8 @@ Result<void> Decoder::decode(std::span<const std::byte> record, Event& event) {
   };
   const auto absolute = [&](int path, int base, size_t room) -> std::string_view {
     if ((r.span[path].flags & SHRIKE_SPAN_FAULT) != 0) return {};
-    // An empty path names its base, but only for calls that accept it.
-    if (text[path].empty() && r.result < 0) return {};
+    // An empty path names its base, but only for calls that accept it. Where the object is known, it was the object.
+    if (text[path].empty() && r.result < 0 && (path != SHRIKE_S_PATH || text[SHRIKE_S_REAL].empty())) return {};
     return absolute_path(text[base], text[path], {scratch_.get() + room * path_room, path_room});
   };
 

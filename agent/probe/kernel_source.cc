@@ -101,7 +101,13 @@ struct KernelSource::Impl {
   }
   Result<void> map_rings();
   size_t drain(const RecordCallback& callback);
-  void report(uint64_t which) { __atomic_store_n(active->as<uint64_t>(), which, __ATOMIC_RELEASE); }
+  void set_active(shrike_active word, uint64_t value) {
+    __atomic_store_n(active->as<uint64_t>() + word, value, __ATOMIC_SEQ_CST);
+  }
+  void report(uint64_t which) { set_active(SHRIKE_ACTIVE_GENERATION, which); }
+  /// Whether the programs are to wake us. They look before they write their record, so one that looks while this
+  /// changes may not: what it wrote is found by the next look at the rings, whatever that is for.
+  void set_asleep(bool asleep) { set_active(SHRIKE_ACTIVE_ASLEEP, asleep ? 1 : 0); }
 };
 
 Result<void> KernelSource::Impl::map_rings() {
@@ -142,6 +148,7 @@ Result<KernelSource> KernelSource::open(const ProbeOptions& options, const Filte
       TRY(KernelObject::load(tables, impl->generation, impl->sizes, nullptr, impl->features)));
   TRY_VOID(impl->map_rings());
   TRY_VOID(impl->object->attach(impl->features));
+  impl->set_asleep(true);
   impl->report(impl->generation);
   ::malloc_trim(0);  // the kernel's type information was read, some ten megabytes, and is not needed any more
   return KernelSource(std::move(impl));
@@ -183,17 +190,23 @@ Result<size_t> KernelSource::poll(std::chrono::milliseconds timeout, const Recor
       const timespec pause{.tv_sec = 0, .tv_nsec = static_cast<long>(std::min<uint64_t>(gather - since, 999'999'999))};
       ::clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
     }
-    const size_t count = impl.drain(callback);
-    impl.busy = count != 0;
-    if (impl.busy) return count;
+    if (const size_t count = impl.drain(callback); count != 0) return count;
+    impl.busy = false;
+    impl.set_asleep(true);
   }
-  epoll_event event;
-  const int ready = ::epoll_wait(impl.epoll.get(), &event, 1, static_cast<int>(timeout.count()));
-  if (ready < 0 && errno != EINTR) return errno_error("epoll_wait");
-  if (ready <= 0) return size_t{0};
+  // Asleep already, so that whatever comes between this look and the wait wakes us.
+  size_t count = impl.drain(callback);
+  int ready = 0;
+  if (count == 0) {
+    epoll_event event;
+    ready = ::epoll_wait(impl.epoll.get(), &event, 1, static_cast<int>(timeout.count()));
+    if (ready < 0 && errno != EINTR) return errno_error("epoll_wait");
+    if (ready > 0) count = impl.drain(callback);
+  }
+  if (count != 0) impl.set_asleep(false);
   // Also when what is there is still being written, and nothing comes out: the next call then waits a moment first.
-  impl.busy = true;
-  return impl.drain(callback);
+  impl.busy = count != 0 || ready > 0;
+  return count;
 }
 
 int KernelSource::epoll_fd() const { return impl_->epoll.get(); }

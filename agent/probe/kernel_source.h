@@ -79,9 +79,11 @@ class KernelSource {
 
   /// Hands out every record that is there, in order of kernel time; when there is none, waits for one at most `timeout`
   /// (also shorter: a caller asks in a loop). A record about a process comes before every record that needs it.
-  /// Returns how many. Errors: epoll's.
+  /// Returns how many: when any, the programs take us for awake and wake nobody until a poll() found nothing.
+  /// Errors: epoll's.
   Result<size_t> poll(std::chrono::milliseconds timeout, const RecordCallback& callback);
-  /// Readable when there is something to poll(); for a caller's own event loop.
+  /// Readable when there is something to poll(), if the last one found nothing; for a caller's own event loop, which
+  /// polls now and then without that too.
   [[nodiscard]] int epoll_fd() const;
 
   /// A `task` record for every process that is there now. Call it after open(), before the first poll(): what happens
