@@ -155,7 +155,7 @@ TEST_F(FileEvents, ChangesThroughADescriptorShowTheFileItself) {
     const auto* seen = own(watch, w.kind, w.number);
     ASSERT_NE(seen, nullptr) << w.number;
     EXPECT_EQ((*seen)->real_path, file_);
-    EXPECT_EQ((*seen)->full_path, file_);
+    EXPECT_EQ((*seen)->full_path, file_) << w.number << " with result " << (*seen)->result;
     EXPECT_EQ((*seen)->object.inode, st.st_ino);
     EXPECT_EQ((*seen)->arg[0], w.arg);
   }

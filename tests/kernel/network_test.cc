@@ -184,7 +184,7 @@ TEST_F(Network, DatagramsWithAnAddressAreSeenWhicheverCallSendsThem) {
     EXPECT_TRUE(is_at((*seen)->socket.remote, loopback));
     EXPECT_EQ((*seen)->socket.type, SOCK_DGRAM);
   }
-  EXPECT_EQ(watch.count([](const Event& e) { return e.socket.remote_port == 4002; }), 2u);
+  EXPECT_EQ(watch.count_own([](const Event& e) { return e.socket.remote_port == 4002; }), 2u);
 }
 
 TEST_F(Network, WhatHasNoAddressOfItsOwnIsNotReported) {

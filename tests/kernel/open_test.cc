@@ -265,7 +265,7 @@ TEST_F(OpenEvents, ThirtyTwoBitOpensAreSeenAndMarked) {
     EXPECT_EQ((*seen)->real_path, file_);
   }
   // The same numbers mean other calls to the 64-bit entry: fstat(5), and no call at all.
-  EXPECT_EQ(watch.count([](const Event& e) { return (e.flags & flag_compat32) == 0; }), 0u);
+  EXPECT_EQ(watch.count_own([](const Event& e) { return (e.flags & flag_compat32) == 0; }), 0u);
 }
 
 TEST_F(OpenEvents, TheX32BitDoesNotHideACall) {

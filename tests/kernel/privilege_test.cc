@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include <fstream>
 #include <functional>
 #include <string>
 
@@ -119,6 +120,14 @@ void end(pid_t child) {
   ::waitpid(child, nullptr, 0);
 }
 
+// Without it (before 6.2) a program cannot find the process that a number means: events have the number alone.
+bool finds_tasks() {
+  std::ifstream symbols("/proc/kallsyms");
+  for (std::string line; std::getline(symbols, line);)
+    if (line.ends_with(" bpf_task_from_pid")) return true;
+  return false;
+}
+
 TEST_F(Privilege, TracingAndReadingAnotherProcessNameTheTarget) {
   Watch watch({EventKind::ptrace, EventKind::vm_access});
   ASSERT_TRUE(watch.open());
@@ -135,13 +144,14 @@ TEST_F(Privilege, TracingAndReadingAnotherProcessNameTheTarget) {
   const auto* traced = watch.expect_own(EventKind::ptrace, [](const Event& e) { return e.arg[0] == PTRACE_SEIZE; });
   ASSERT_NE(traced, nullptr);
   EXPECT_EQ((*traced)->arg[1], static_cast<uint64_t>(target));
-  EXPECT_EQ((*traced)->arg[4], static_cast<uint64_t>(target)) << "in the first pid namespace";
-  EXPECT_GT((*traced)->arg[5], 0u);
+  const auto found = finds_tasks() ? static_cast<uint64_t>(target) : 0;
+  EXPECT_EQ((*traced)->arg[4], found) << "in the first pid namespace";
+  EXPECT_EQ((*traced)->arg[5] > 0, found > 0);
   for (const uint64_t write : {0, 1}) {
     const auto* seen = watch.expect_own(EventKind::vm_access, [&](const Event& e) { return e.arg[1] == write; });
     ASSERT_NE(seen, nullptr);
     EXPECT_EQ((*seen)->arg[0], static_cast<uint64_t>(target));
-    EXPECT_EQ((*seen)->arg[4], static_cast<uint64_t>(target));
+    EXPECT_EQ((*seen)->arg[4], found);
     EXPECT_EQ((*seen)->result, 8);
   }
 }
@@ -309,7 +319,7 @@ TEST_F(Privilege, SignalsToOthersShowTheirTargetHoweverTheyAreSent) {
     EXPECT_EQ((*seen)->arg[2], static_cast<uint64_t>(target));
     EXPECT_GT((*seen)->arg[4], 0u);
   }
-  EXPECT_EQ(watch.count([](const Event& e) { return e.arg[0] == SIGCHLD; }), 0u)
+  EXPECT_EQ(watch.count_own([](const Event& e) { return e.arg[0] == SIGCHLD; }), 0u)
       << "neither the one to itself nor the kernel's, at the child's end";
 }
 

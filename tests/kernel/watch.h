@@ -92,6 +92,10 @@ class Watch {
     for (const auto& seen : seen_) n += wanted(**seen) ? 1 : 0;
     return n;
   }
+  /// The same of this process's own: on a watched host there is always somebody else.
+  size_t count_own(const Wanted& wanted) {
+    return count([&](const Event& e) { return e.task.pid == static_cast<uint32_t>(::getpid()) && wanted(e); });
+  }
   void forget() { seen_.clear(); }
 
   void poll() {

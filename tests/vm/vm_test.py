@@ -14,14 +14,20 @@ BUILD = os.path.abspath(os.environ.get("SHRIKE_BUILD", "build"))
 CACHE = os.path.join(BUILD, "tests", "vm")
 QEMU = "qemu-system-x86_64"
 BUSYBOX = "/bin/busybox"
-SECONDS = 240
+SECONDS = 420
 KERNEL_TESTS = os.path.join(BUILD, "bin", "kernel_tests")
 PROGRAMS = os.path.join(BUILD, "tests", "programs")
 
 # Ends in a line that no test prints, with the tests' exit code.
 INIT = """#!/bin/busybox sh
-export PATH=/bin
-/bin/busybox --install -s /bin
+if [ "$1" != again ]; then
+  # What the kernel unpacks an initramfs into has no parent: no pivot_root, no clone of its mounts. A tmpfs has.
+  /bin/busybox mount -t tmpfs root /root
+  for part in /*; do [ "$part" = /root ] || /bin/busybox cp -a "$part" /root; done
+  /bin/busybox mkdir /root/root
+  exec /bin/busybox switch_root /root /init again
+fi
+export PATH=/usr/bin:/bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
@@ -30,7 +36,8 @@ mount -t cgroup2 cgroup /sys/fs/cgroup
 mount -t tmpfs tmp /tmp
 ip link set lo up
 echo "guest: $(uname -r), LSM $(cat /sys/kernel/security/lsm)"
-SHRIKE_REQUIRE={require} {tests} --gtest_color=no '--gtest_filter={filter}'
+export SHRIKE_REQUIRE={require}
+{tests} --gtest_color=no '--gtest_filter={filter}'
 echo "guest: exit $?"
 poweroff -f
 """
@@ -79,10 +86,16 @@ def libraries(program):
 
 
 def make_root(root, tests_filter, require):
-    for folder in ("bin", "dev", "proc", "sys", "tmp", "etc", "root"):
-        os.mkdir(os.path.join(root, folder))
+    for folder in ("usr/bin", "usr/lib", "usr/lib64", "dev", "proc", "sys", "tmp", "etc", "root"):
+        os.makedirs(os.path.join(root, folder))
+    for folder in ("bin", "lib", "lib64"):
+        os.symlink(f"usr/{folder}", os.path.join(root, folder))
     shutil.copy(BUSYBOX, os.path.join(root, "bin", "busybox"))
-    files = {KERNEL_TESTS}
+    for applet in output(BUSYBOX, "--list").split():
+        if applet != "busybox":
+            os.symlink("busybox", os.path.join(root, "bin", applet))
+    os.remove(os.path.join(root, "bin", "true"))
+    files = {KERNEL_TESTS, "/usr/bin/true"}
     files |= {os.path.join(PROGRAMS, name) for name in os.listdir(PROGRAMS)} if os.path.isdir(PROGRAMS) else set()
     for program in sorted(files):
         files |= set(libraries(program))
