@@ -10,6 +10,7 @@
 extern const volatile struct shrike_filter filter;
 extern const volatile struct shrike_call_tables calls;
 extern const volatile __u64 generation;
+extern const volatile __u32 lsm_active;
 
 struct call {
 	__u32 id;     /* enum shrike_call */

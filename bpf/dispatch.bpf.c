@@ -11,6 +11,7 @@ char dual_license[] SEC("license") = "Dual BSD/GPL";
 const volatile struct shrike_filter filter = {};
 const volatile struct shrike_call_tables calls = {};
 const volatile __u64 generation = 0; /* reports when the `active` word says so */
+const volatile __u32 lsm_active = 0; /* 1: the hooks of lsm/ are loaded beside this */
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(sys_enter, struct pt_regs *regs, long id)

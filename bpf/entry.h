@@ -157,6 +157,25 @@ __weak __noinline int record_walk(__u32 index, __u32 into, struct walk *walk)
 	return 0;
 }
 
+/*
+ * What an LSM hook has noted: the object, and its path. Of what is renamed, the one it has after the call; of a link,
+ * what it is made to.
+ */
+__weak __noinline int record_note(struct note *n, __u32 which)
+{
+	struct scratch *s = current_scratch(CONTEXT_TASK);
+	const struct noted_path *p;
+
+	if (!s || !n)
+		return 0;
+	p = which ? &n->path[1] : &n->path[0];
+	if (p->start < PATH_END)
+		record_bytes(s, SHRIKE_S_REAL, p->walked.text + p->start, PATH_END - p->start,
+			     p->cut ? SHRIKE_SPAN_TRUNCATED : 0);
+	__builtin_memcpy(&s->record.object, &n->object, sizeof(s->record.object));
+	return 0;
+}
+
 /* A path as given, from behind GIVEN. */
 __weak __noinline int record_given(__u32 index, __u32 which, struct given *g)
 {

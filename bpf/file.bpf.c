@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause
 /*
  * What changes names and attributes of files: rename, unlink, link, symlink, mkdir, rmdir, chmod, chown, truncate,
- * setxattr. After the call its object is no longer at hand, except through a descriptor: paths are judged as given.
+ * setxattr. After the call its object is no longer at hand, except through a descriptor: paths are judged as given, and
+ * where BPF LSM is active also as its hooks have found them (lsm/lsm.bpf.c).
  */
 #include "judge.h"
 
@@ -160,6 +161,7 @@ int BPF_PROG(exit_path, struct pt_regs *regs, long ret)
 	struct change k;
 	struct given g;
 	struct entry *e;
+	struct note *n;
 	struct call c;
 	__u32 wanted;
 
@@ -167,6 +169,7 @@ int BPF_PROG(exit_path, struct pt_regs *regs, long ret)
 		return 0;
 	ret = call_result(&c, ret);
 	e = kept(task, &c);
+	n = noted(task, &c);
 	change_of(&c, &k);
 	if (!change_wanted(&k, ret))
 		return 0;
@@ -177,8 +180,10 @@ int BPF_PROG(exit_path, struct pt_regs *regs, long ret)
 	wanted = filter.any_path & k.access;
 	if (report_change(&c, ret, e, 0, &g))
 		wanted = ~0u;
+	if (!wanted && n)
+		wanted = n->path[0].access & k.access;
 	if (!wanted)
-		wanted = given_access(0, &g, &walk, 1) & k.access;
+		wanted = given_access(0, &g, &walk, !n) & k.access;
 	if (!wanted)
 		return 0;
 	s = change_begin(task, &c, ret, &k);
@@ -186,6 +191,8 @@ int BPF_PROG(exit_path, struct pt_regs *regs, long ret)
 		return 0;
 	record_given(SHRIKE_S_PATH, 0, &g);
 	record_base(SHRIKE_S_BASE, 0, &g, &walk);
+	if (n)
+		record_note(n, 0);
 	if (k.name)
 		record_user_string(s, SHRIKE_S_PATH2, k.name, 256);
 	record_finish(s, SHRIKE_CLASS_FILE, s->record.task.tgid);
@@ -202,6 +209,7 @@ int BPF_PROG(exit_paths, struct pt_regs *regs, long ret)
 	struct scratch *s;
 	struct change k;
 	struct entry *e;
+	struct note *n;
 	struct call c;
 	__u32 wanted;
 
@@ -209,6 +217,7 @@ int BPF_PROG(exit_paths, struct pt_regs *regs, long ret)
 		return 0;
 	ret = call_result(&c, ret);
 	e = kept(task, &c);
+	n = noted(task, &c);
 	change_of(&c, &k);
 	if (!change_wanted(&k, ret))
 		return 0;
@@ -225,10 +234,12 @@ int BPF_PROG(exit_paths, struct pt_regs *regs, long ret)
 		wanted = ~0u;
 	if (report_change(&c, ret, e, 1, &g2))
 		wanted = ~0u;
+	if (!wanted && n)
+		wanted = (n->path[0].access | n->path[1].access) & k.access;
 	if (!wanted)
-		wanted = given_access(0, &g, &walk, 1) & k.access;
+		wanted = given_access(0, &g, &walk, !n) & k.access;
 	if (!wanted)
-		wanted = given_access(1, &g2, &walk2, 1) & k.access;
+		wanted = given_access(1, &g2, &walk2, !n) & k.access;
 	if (!wanted)
 		return 0;
 	s = change_begin(task, &c, ret, &k);
@@ -236,6 +247,8 @@ int BPF_PROG(exit_paths, struct pt_regs *regs, long ret)
 		return 0;
 	record_given(SHRIKE_S_PATH, 0, &g);
 	record_base(SHRIKE_S_BASE, 0, &g, &walk);
+	if (n)
+		record_note(n, k.kind == SHRIKE_RENAME && ret >= 0);
 	record_given(SHRIKE_S_PATH2, 1, &g2);
 	record_base(SHRIKE_S_BASE2, 1, &g2, &walk2);
 	record_finish(s, SHRIKE_CLASS_FILE, s->record.task.tgid);

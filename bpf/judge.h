@@ -15,6 +15,20 @@ static __always_inline void count_self(void)
 		__sync_fetch_and_add(&n->self, 1);
 }
 
+/* The note that an LSM hook made in the call that ends now, once; NULL when there is none. */
+static __always_inline struct note *noted(struct task_struct *task, const struct call *c)
+{
+	struct note *n;
+
+	if (!lsm_active)
+		return NULL;
+	n = bpf_task_storage_get(&notes, task, 0, 0);
+	if (!n || n->call != c->id)
+		return NULL;
+	n->call = SHRIKE_CALL_none;
+	return n;
+}
+
 static __always_inline struct work *working_room(void)
 {
 	__u32 key = CONTEXT_TASK;

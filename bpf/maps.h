@@ -3,7 +3,7 @@
  * Every map. Weak: each object that includes this defines them, and linking makes one of them.
  *
  *   shared by all generations (the loader re-uses the old ones' fds): reserved, shards, sequences, counters, active,
- *   entries, budgets; its own per generation: the rest. Frozen after load: prefixes, names.
+ *   entries, notes, budgets; its own per generation: the rest. Frozen after load: prefixes, names.
  */
 #ifndef SHRIKE_MAPS_H
 #define SHRIKE_MAPS_H
@@ -133,6 +133,30 @@ struct path_buffer {
 struct walk_buffer {
 	char text[PATH_END + 512];
 };
+
+/*
+ * What an LSM hook has found of the call a task is in (lsm/lsm.bpf.c), for the call's exit, where the result is known.
+ * With its own buffers, because a hook can be preempted.
+ */
+struct noted_path {
+	__u32 start; /* the path is walked.text[start .. PATH_END), empty when there is none */
+	__u32 cut;   /* 1: the root's side is missing */
+	__u32 access; /* what it is wanted for */
+	__u32 pad;
+	struct walk_buffer walked;
+};
+struct note {
+	__u32 call; /* enum shrike_call it was made in, 0: taken */
+	__u32 pad;
+	struct shrike_object object;
+	struct noted_path path[2];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct note);
+} notes __weak SEC(".maps");
 
 /* Room to put paths together: CONTEXT_TASK, CONTEXT_ITER. */
 struct work {

@@ -60,6 +60,17 @@ struct walk {
 #define INTO_SECOND offsetof(struct work, path[1])
 #define INTO_ITER ((1u << 31) | INTO_REAL) /* the task iterator's own */
 
+#ifdef SHRIKE_LSM
+/* A hook of the LSM can be preempted: it writes into its task's note, `into` 0 or 1. */
+static __always_inline char *walk_text(__u32 into)
+{
+	struct note *n = bpf_task_storage_get(&notes, bpf_get_current_task_btf(), 0, 0);
+
+	if (!n)
+		return NULL;
+	return into ? n->path[1].walked.text : n->path[0].walked.text;
+}
+#else
 static __always_inline char *walk_text(__u32 into)
 {
 	__u32 key = into & (1u << 31) ? CONTEXT_ITER : CONTEXT_TASK;
@@ -72,6 +83,7 @@ static __always_inline char *walk_text(__u32 into)
 		return NULL;
 	return (char *)w + at;
 }
+#endif
 
 /* What a component's name, text[at .. at + length) of `into`, is wanted for. Defined in filter.h. */
 __u32 name_access(__u32 into, __u32 at, __u32 length, __u32 last);
@@ -256,9 +268,8 @@ static __always_inline __u64 time_ns(__s64 seconds, __s64 ns)
 	return seconds * 1000000000ull + (ns & 0x7fffffff); /* i_ctime_nsec has a flag in its highest bit since 6.13 */
 }
 
-static __always_inline void record_object(struct shrike_record *r, struct inode *inode)
+static __always_inline void fill_object(struct shrike_object *o, struct inode *inode)
 {
-	struct shrike_object *o = &r->object;
 	struct super_block *sb = LOAD(inode, i_sb);
 
 	o->inode = LOAD(inode, i_ino);
@@ -286,7 +297,12 @@ static __always_inline void record_object(struct shrike_record *r, struct inode 
 			o->ctime_ns = time_ns(BPF_CORE_READ((struct inode___ctime66 *)inode, __i_ctime.tv_sec),
 					      BPF_CORE_READ((struct inode___ctime66 *)inode, __i_ctime.tv_nsec));
 	}
-	if (!o->links)
+}
+
+static __always_inline void record_object(struct shrike_record *r, struct inode *inode)
+{
+	fill_object(&r->object, inode);
+	if (!r->object.links)
 		r->flags |= SHRIKE_F_DELETED;
 }
 

@@ -9,12 +9,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdarg>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <set>
 #include <string_view>
 
+#include "agent/probe/libbpf_words.h"
+#include "agent/probe/lsm_object.h"
 #include "agent/probe/record.h"
 #include "common/base/file.h"
 
@@ -32,28 +34,6 @@ namespace {
 constexpr std::string_view own_maps[] = {"prefixes", "names", "on_enter", "on_exit", "own_objects"};
 // Without these there is nothing to watch processes with.
 constexpr std::string_view essential[] = {"sys_exit", "on_fork", "on_exec", "on_exit_process"};
-
-// libbpf's own words, kept while one load is under way: libbpf's print function has no argument to carry them in.
-thread_local std::string* libbpf_words = nullptr;
-
-class Words {
- public:
-  Words() {
-    libbpf_words = &text;
-    libbpf_set_print([](libbpf_print_level level, const char* format, va_list arguments) {
-      if (libbpf_words == nullptr || level == LIBBPF_DEBUG) return 0;
-      char* line = nullptr;  // a verifier's log is one line to libbpf
-      if (::vasprintf(&line, format, arguments) < 0) return 0;
-      libbpf_words->append(line);
-      ::free(line);
-      return 0;
-    });
-  }
-  ~Words() { libbpf_words = nullptr; }
-  Words(const Words&) = delete;
-  Words& operator=(const Words&) = delete;
-  std::string text;
-};
 
 bool is_in(std::string_view name, const auto& list) {
   return std::find(std::begin(list), std::end(list), name) != std::end(list);
@@ -97,26 +77,6 @@ std::set<std::string_view> wanted_handlers(const FilterTables& tables) {
   return names;
 }
 
-// The program that libbpf could not load, from its words.
-std::string refused_program(const std::string& words) {
-  const size_t end = words.find("': BPF program load failed");
-  const size_t any = end != std::string::npos ? words.rfind("prog '", end) : words.rfind("prog '");
-  if (any == std::string::npos) return {};
-  const size_t begin = any + 6;
-  return words.substr(begin, words.find('\'', begin) - begin);
-}
-
-// The last lines of what the verifier or libbpf said.
-std::string last_words(std::string words, int lines = 4) {
-  if (const size_t end = words.find("-- END PROG LOAD LOG --"); end != std::string::npos) words.resize(end);
-  while (!words.empty() && words.back() == '\n') words.pop_back();
-  size_t begin = words.size();
-  for (int i = 0; i < lines && begin != std::string::npos && begin > 0; ++i) begin = words.rfind('\n', begin - 1);
-  std::string tail = begin == std::string::npos ? words : words.substr(begin);
-  std::replace(tail.begin(), tail.end(), '\n', ' ');
-  return tail;
-}
-
 void note(Features& features, std::string text) {
   if (!is_in(text, features.notes)) features.notes.push_back(std::move(text));
 }
@@ -142,6 +102,7 @@ struct KernelObject::Impl {
   shrike_bpf* skeleton = nullptr;
   std::vector<Fd> shard_rings;
   std::vector<bpf_link*> links;
+  std::optional<LsmObject> lsm;  // where BPF LSM is active
   KernelSource::Ids ids;
   std::map<std::string, uint32_t> program_ids;
   uint32_t task_lookup = 0;
@@ -162,6 +123,7 @@ struct KernelObject::Impl {
                                           const Impl* shared_with) const;
   Result<void> make_shard_rings(const RingSizes& sizes, const Impl* shared_with);
   [[nodiscard]] Result<void> fill_maps(const FilterTables& tables, Features& features) const;
+  void load_lsm(const FilterTables& tables, uint64_t generation, Features& features);
   void say_what_is_there(Features& features) const;
   void read_ids();
   [[nodiscard]] Result<void> seal();
@@ -190,7 +152,6 @@ void KernelObject::Impl::choose_programs(const FilterTables& tables, const std::
       if (!there || refused.contains(name)) missing_points.insert(name);
       load = load && there;
     }
-    if (!hook(program, "lsm/").empty()) load = load && features.bpf_lsm;
     bpf_program__set_autoload(program, load && !refused.contains(name));
   }
   // Numbers as in bpf/privilege.bpf.c; 0: no way to find a task by its number.
@@ -297,6 +258,21 @@ Result<void> KernelObject::Impl::seal() {
   return {};
 }
 
+// Beside the rest, and never needed: what is refused here costs only what LSM hooks would have shown.
+void KernelObject::Impl::load_lsm(const FilterTables& tables, uint64_t generation, Features& features) {
+  if (!features.bpf_lsm) return;
+  auto loaded = LsmObject::load(tables, generation, [this](const std::string& name) {
+    const bpf_map* map = find(name);
+    return map == nullptr ? -1 : bpf_map__fd(map);
+  });
+  if (loaded.ok()) {
+    lsm = std::move(loaded).value();
+    return;
+  }
+  features.bpf_lsm = false;
+  note(features, loaded.error().message);
+}
+
 void KernelObject::Impl::say_what_is_there(Features& features) const {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton->obj) {
@@ -321,13 +297,13 @@ Result<KernelObject> KernelObject::load(const FilterTables& tables, uint64_t gen
   libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
   features = Features{};
   {
-    Words words;
+    LibbpfWords words;
     probe_lsm(features);
   }
   const Impl* shared = shared_with == nullptr ? nullptr : shared_with->impl_.get();
   std::set<std::string> refused;
   for (;;) {
-    Words words;
+    LibbpfWords words;
     auto impl = std::make_unique<Impl>();
     impl->skeleton = shrike_bpf__open();
     if (impl->skeleton == nullptr) return errno_error("BPF object: " + last_words(words.text));
@@ -336,6 +312,7 @@ Result<KernelObject> KernelObject::load(const FilterTables& tables, uint64_t gen
     impl->skeleton->rodata->calls = tables.calls;
     impl->skeleton->rodata->generation = generation;
     impl->skeleton->rodata->task_lookup = impl->task_lookup;
+    impl->skeleton->rodata->lsm_active = features.bpf_lsm ? 1 : 0;
     TRY_VOID(impl->prepare_maps(tables, sizes, shared));
     if (const int error = shrike_bpf__load(impl->skeleton); error != 0) {
       const std::string program = refused_program(words.text);
@@ -348,13 +325,14 @@ Result<KernelObject> KernelObject::load(const FilterTables& tables, uint64_t gen
     }
     TRY_VOID(impl->make_shard_rings(sizes, shared));
     TRY_VOID(impl->fill_maps(tables, features));
+    impl->load_lsm(tables, generation, features);
     impl->say_what_is_there(features);
     return KernelObject(std::move(impl));
   }
 }
 
 Result<void> KernelObject::attach(Features& features) {
-  Words words;
+  LibbpfWords words;
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, impl_->skeleton->obj) {
     const std::string name = bpf_program__name(program);
@@ -371,6 +349,12 @@ Result<void> KernelObject::attach(Features& features) {
       return why;
     }
     note(features, why.message);
+  }
+  if (impl_->lsm) {
+    if (const auto attached = impl_->lsm->attach(); !attached.ok()) {
+      features.bpf_lsm = false;
+      note(features, attached.error().message);
+    }
   }
   return impl_->seal();
 }
@@ -417,6 +401,14 @@ void KernelObject::Impl::read_ids() {
     const uint32_t id = id_of(bpf_program__fd(program), bpf_prog_info{}, &bpf_prog_info::id);
     keep(ids.programs, id);
     if (id != 0) program_ids[bpf_program__name(program)] = id;
+  }
+  if (lsm) {
+    for (const auto& [name, id] : lsm->programs()) {
+      keep(ids.programs, id);
+      program_ids[name] = id;
+    }
+    for (const uint32_t id : lsm->own_maps()) keep(ids.maps, id);
+    for (const uint32_t id : lsm->links()) keep(ids.links, id);
   }
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, skeleton->obj)

@@ -35,8 +35,8 @@ static_assert(static_cast<int>(EventClass::network) == SHRIKE_CLASS_NETWORK);
 static_assert(sizeof(shrike_counters) % 64 == 0);
 
 // By enum shrike_program: the names of the BPF functions.
-constexpr const char* program_names[] = {"sys_enter",       "sys_exit",  "on_fork",      "on_exec",
-                                         "on_exit_process", "on_signal", "on_tcp_state", "on_uring_submit"};
+constexpr const char* program_names[] = {"sys_enter", "sys_exit",     "on_fork",         "on_exec",   "on_exit_process",
+                                         "on_signal", "on_tcp_state", "on_uring_submit", "lsm_unlink"};
 constexpr uint32_t shards_max = SHRIKE_RINGS_MAX - 1;
 
 size_t page_bytes() { return static_cast<size_t>(::sysconf(_SC_PAGESIZE)); }

@@ -1,0 +1,133 @@
+#include "agent/probe/lsm_object.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <string_view>
+#include <utility>
+
+#include "agent/probe/libbpf_words.h"
+#include "agent/probe/record.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#include "bpf/lsm.skel.h"
+#pragma GCC diagnostic pop
+
+namespace shrike::probe {
+namespace {
+
+// What each hook can tell about.
+constexpr std::pair<std::string_view, EventKind> hooks[] = {
+    {"lsm/path_unlink", EventKind::unlink},    {"lsm/path_rmdir", EventKind::rmdir},
+    {"lsm/path_mkdir", EventKind::mkdir},      {"lsm/path_symlink", EventKind::symlink},
+    {"lsm/path_link", EventKind::link},        {"lsm/path_rename", EventKind::rename},
+    {"lsm/path_chmod", EventKind::chmod},      {"lsm/path_chown", EventKind::chown},
+    {"lsm/path_truncate", EventKind::truncate}};
+
+bool needed(std::string_view section, const FilterTables& tables) {
+  for (const auto& [name, kind] : hooks)
+    if (section == name) return tables.wants(kind);
+  return false;
+}
+
+template <typename Info>
+uint32_t id_of(int fd) {
+  Info info{};
+  uint32_t size = sizeof info;
+  return fd >= 0 && ::bpf_obj_get_info_by_fd(fd, &info, &size) == 0 ? info.id : 0;
+}
+
+}  // namespace
+
+struct LsmObject::Impl {
+  lsm_bpf* skeleton = nullptr;
+  std::vector<bpf_link*> links;
+
+  Impl() = default;
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl() {
+    detach();
+    lsm_bpf__destroy(skeleton);
+  }
+  void detach() {
+    for (bpf_link* link : links) bpf_link__destroy(link);
+    links.clear();
+  }
+};
+
+LsmObject::LsmObject(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+LsmObject::LsmObject(LsmObject&&) noexcept = default;
+LsmObject& LsmObject::operator=(LsmObject&&) noexcept = default;
+LsmObject::~LsmObject() = default;
+
+Result<LsmObject> LsmObject::load(const FilterTables& tables, uint64_t generation,
+                                  const std::function<int(const std::string&)>& map_of) {
+  LibbpfWords words;
+  auto impl = std::make_unique<Impl>();
+  impl->skeleton = lsm_bpf__open();
+  if (impl->skeleton == nullptr) return errno_error("BPF LSM object: " + last_words(words.text));
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, impl->skeleton->obj)
+      bpf_program__set_autoload(program, needed(bpf_program__section_name(program), tables));
+  impl->skeleton->rodata->filter = tables.filter;
+  impl->skeleton->rodata->calls = tables.calls;
+  impl->skeleton->rodata->generation = generation;
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, impl->skeleton->obj) {
+    if (bpf_map__is_internal(map)) continue;
+    const std::string name = bpf_map__name(map);
+    if (const int error = bpf_map__reuse_fd(map, map_of(name)); error != 0)
+      return errno_error("BPF LSM object: map " + name, -error);
+  }
+  if (const int error = lsm_bpf__load(impl->skeleton); error != 0)
+    return errno_error(
+        "this kernel refuses the LSM hook " + refused_program(words.text) + ": " + last_words(words.text), -error);
+  return LsmObject(std::move(impl));
+}
+
+Result<void> LsmObject::attach() {
+  LibbpfWords words;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, impl_->skeleton->obj) {
+    if (bpf_program__fd(program) < 0) continue;
+    bpf_link* link = bpf_program__attach(program);
+    if (link == nullptr) {
+      const Error why = errno_error(std::string("attaching the LSM hook ") + bpf_program__name(program) + ": " +
+                                    last_words(words.text));
+      impl_->detach();
+      return why;
+    }
+    impl_->links.push_back(link);
+  }
+  return {};
+}
+
+std::map<std::string, uint32_t> LsmObject::programs() const {
+  std::map<std::string, uint32_t> ids;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, impl_->skeleton->obj) {
+    if (const uint32_t id = id_of<bpf_prog_info>(bpf_program__fd(program)); id != 0)
+      ids[bpf_program__name(program)] = id;
+  }
+  return ids;
+}
+
+std::vector<uint32_t> LsmObject::own_maps() const {
+  std::vector<uint32_t> ids;
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, impl_->skeleton->obj) if (bpf_map__is_internal(map))
+      ids.push_back(id_of<bpf_map_info>(bpf_map__fd(map)));
+  return ids;
+}
+
+std::vector<uint32_t> LsmObject::links() const {
+  std::vector<uint32_t> ids;
+  for (const bpf_link* link : impl_->links) ids.push_back(id_of<bpf_link_info>(bpf_link__fd(link)));
+  return ids;
+}
+
+}  // namespace shrike::probe
