@@ -32,6 +32,11 @@ class Reader {
       values.push_back(element.get<std::string>());
     }
   }
+  /// What alerts of earlier versions do not have.
+  template <class T>
+  void read_new(const char* key, T& value) {
+    if (object_.contains(key)) read(key, value);
+  }
   const Json* object(const char* key) {
     const Json* member = find(key);
     if (member != nullptr && !member->is_object()) wrong(key, "is not an object");
@@ -101,11 +106,42 @@ Evidence evidence_from(const Json& object, Reader& outer) {
   outer.absorb(reader);
   return evidence;
 }
+// All of it came after the first release: an alert that was stored before is one all the same.
+void read_finding(const Json& json, Alert& alert, Reader& reader) {
+  std::string activity(activity_name(alert.activity));
+  std::string first_time, last_time;
+  reader.read_new("tree_risk", alert.tree_risk);
+  reader.read_new("priority", alert.priority);
+  reader.read_new("tags", alert.tags);
+  reader.read_new("activity", activity);
+  reader.read_new("first_time", first_time);
+  reader.read_new("last_time", last_time);
+  if (const auto named = activity_named(activity))
+    alert.activity = *named;
+  else
+    reader.wrong("activity", "is no activity");
+  const auto time = [&](const char* key, const std::string& text, uint64_t& to) {
+    const auto ns = rfc3339_ns(text);
+    if (ns && *ns != alert.time_ns) to = *ns;
+    if (!ns && !text.empty()) reader.wrong(key, "is not RFC 3339 in UTC");
+  };
+  time("first_time", first_time, alert.first_time_ns);
+  time("last_time", last_time, alert.last_time_ns);
+  const auto scores = json.find("scores");
+  if (scores == json.end()) return;
+  if (!scores->is_object()) return reader.wrong("scores", "is not an object");
+  for (const auto& [detector, score] : scores->items()) {
+    if (!score.is_number()) return reader.wrong("scores", "holds more than numbers");
+    alert.scores.emplace_back(detector, score.get<double>());
+  }
+}
 }  // namespace
 
 std::string alert_to_json(const Alert& alert) {
   Json fields = Json::object();
   for (const auto& [name, value] : alert.fields) fields[name] = value;
+  Json scores = Json::object();
+  for (const auto& [detector, score] : alert.scores) scores[detector] = score;
   const AlertProcess& process = alert.process;
   const Json json = {
       {"time", rfc3339(alert.time_ns)},
@@ -115,8 +151,12 @@ std::string alert_to_json(const Alert& alert) {
       {"severity", severity_name(alert.severity)},
       {"risk", alert.risk},
       {"confidence", alert.confidence},
+      {"tree_risk", alert.tree_risk},
+      {"scores", std::move(scores)},
       {"message", alert.message},
       {"attack", alert.attack},
+      {"priority", alert.priority},
+      {"tags", alert.tags},
       {"process",
        {{"pid", process.pid},
         {"name", process.name},
@@ -137,6 +177,9 @@ std::string alert_to_json(const Alert& alert) {
         {"verdict", alert.evidence.verdict}}},
       {"uid", alert.uid},
       {"count", alert.count},
+      {"activity", activity_name(alert.activity)},
+      {"first_time", rfc3339(alert.first_time_ns != 0 ? alert.first_time_ns : alert.time_ns)},
+      {"last_time", rfc3339(alert.last_time_ns != 0 ? alert.last_time_ns : alert.time_ns)},
       {"latency_us", alert.latency_us},
   };
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -187,6 +230,7 @@ Result<Alert> alert_from_json(std::string_view text) {
     alert.severity = *named;
   else
     reader.wrong("severity", "is no severity");
+  read_finding(json, alert, reader);
   if (reader.failed()) return reader.error();
   return alert;
 }
@@ -203,7 +247,9 @@ std::string alert_to_text(const Alert& alert, bool colour) {
   line += severity;
   if (colour) line += plain;
   line.append(" ").append(printable(alert.node)).append(" [").append(printable(alert.rule)).append("] ");
-  return line += printable(alert.message);
+  line += printable(alert.message);
+  if (alert.count > 1) line += " (" + std::to_string(alert.count) + " times)";
+  return line;
 }
 
 }  // namespace shrike

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -27,11 +28,16 @@ Result<wire::EventMessage> parse(std::string_view message) {
 bool is_share(double value) { return std::isfinite(value) && value >= 0 && value <= 1; }
 
 Result<Alert> alert_from(const wire::AlertMessage& message) {
-  if (message.source() > static_cast<uint32_t>(AlertSource::integrity)) return Error{"alert: source is not known"};
+  if (message.source() > static_cast<uint32_t>(AlertSource::response)) return Error{"alert: source is not known"};
   if (message.severity() > static_cast<uint32_t>(Severity::critical)) return Error{"alert: severity is not known"};
   if (!is_share(message.risk())) return Error{"alert: risk is not between 0 and 1"};
   if (!is_share(message.confidence())) return Error{"alert: confidence is not between 0 and 1"};
-  if (message.attack_size() > list_max || message.ancestors_size() > list_max || message.fields_size() > list_max)
+  if (!is_share(message.tree_risk())) return Error{"alert: tree_risk is not between 0 and 1"};
+  if (message.activity() > static_cast<uint32_t>(Activity::close)) return Error{"alert: activity is not known"};
+  for (const wire::AlertScoreMessage& score : message.scores())
+    if (!is_share(score.score())) return Error{"alert: a score is not between 0 and 1"};
+  if (std::max({message.attack_size(), message.ancestors_size(), message.fields_size(), message.scores_size(),
+                message.tags_size()}) > list_max)
     return Error{"alert: a list has more than 1024 elements"};
   Alert alert;
   alert.time_ns = message.time_ns();
@@ -49,6 +55,14 @@ Result<Alert> alert_from(const wire::AlertMessage& message) {
   for (const wire::AlertFieldMessage& field : message.fields()) alert.fields.emplace_back(field.name(), field.value());
   alert.uid = message.uid();
   alert.count = message.count();
+  alert.tree_risk = message.tree_risk();
+  for (const wire::AlertScoreMessage& score : message.scores())
+    alert.scores.emplace_back(score.detector(), score.score());
+  alert.priority = message.priority();
+  alert.tags.assign(message.tags().begin(), message.tags().end());
+  alert.activity = static_cast<Activity>(message.activity());
+  alert.first_time_ns = message.first_time_ns();
+  alert.last_time_ns = message.last_time_ns();
   return alert;
 }
 
@@ -195,6 +209,17 @@ void encode_alert(const Alert& alert, std::string& out) {
   }
   message.set_uid(alert.uid);
   message.set_count(alert.count);
+  message.set_tree_risk(alert.tree_risk);
+  for (const auto& [detector, value] : alert.scores) {
+    wire::AlertScoreMessage* score = message.add_scores();
+    score->set_detector(detector);
+    score->set_score(value);
+  }
+  message.set_priority(alert.priority);
+  for (const std::string& tag : alert.tags) message.add_tags(tag);
+  message.set_activity(static_cast<uint32_t>(alert.activity));
+  message.set_first_time_ns(alert.first_time_ns);
+  message.set_last_time_ns(alert.last_time_ns);
   event.SerializeToString(&out);
 }
 

@@ -35,6 +35,12 @@ constexpr std::array sources = std::to_array<Names<AlertSource>>({
     {AlertSource::sequence, "sequence"},
     {AlertSource::sandbox, "sandbox"},
     {AlertSource::integrity, "integrity"},
+    {AlertSource::response, "response"},
+});
+constexpr std::array activities = std::to_array<Names<Activity>>({
+    {Activity::create, "create"},
+    {Activity::update, "update"},
+    {Activity::close, "close"},
 });
 
 template <class List, class T>
@@ -58,5 +64,7 @@ std::string_view severity_name(Severity severity) { return name_in(severities, s
 std::optional<Severity> severity_named(std::string_view name) { return value_in(severities, name); }
 std::string_view source_name(AlertSource source) { return name_in(sources, source); }
 std::optional<AlertSource> source_named(std::string_view name) { return value_in(sources, name); }
+std::string_view activity_name(Activity activity) { return name_in(activities, activity); }
+std::optional<Activity> activity_named(std::string_view name) { return value_in(activities, name); }
 
 }  // namespace shrike

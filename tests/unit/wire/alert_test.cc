@@ -25,6 +25,12 @@ Alert sample() {
   alert.fields = {{"fd.name", "/etc/shadow"}, {"a", "b"}};
   alert.evidence = {"alerts", 7, 3, "accepted"};
   alert.uid = "0123abcd";
+  alert.tree_risk = 0.875;
+  alert.scores = {{"rules", 0.875}};
+  alert.priority = "Error";
+  alert.tags = {"T1003.008", "filesystem"};
+  alert.activity = Activity::update;
+  alert.first_time_ns = 1795163930000000000;
   alert.latency_us = 1234;
   return alert;
 }
@@ -32,12 +38,14 @@ Alert sample() {
 TEST(AlertJson, HasTheContractsKeysInItsOrder) {
   EXPECT_EQ(alert_to_json(sample()),
             R"({"time":"2026-11-20T08:39:00.123456789Z","node":"web-1","rule":"Read of a credential file",)"
-            R"("source":"falco","severity":"high","risk":0.75,"confidence":1.0,"message":"cat read /etc/shadow",)"
-            R"("attack":["T1003.008"],"process":{"pid":42,"name":"cat","exe":"/usr/bin/cat",)"
+            R"("source":"falco","severity":"high","risk":0.75,"confidence":1.0,"tree_risk":0.875,)"
+            R"("scores":{"rules":0.875},"message":"cat read /etc/shadow","attack":["T1003.008"],)"
+            R"("priority":"Error","tags":["T1003.008","filesystem"],"process":{"pid":42,"name":"cat","exe":"/usr/bin/cat",)"
             R"("cmdline":"cat /etc/shadow","cwd":"/root","uid":0,"user":"root","tty":"pts/0","container_id":"host",)"
             R"("start_ns":1795163940000000000},"ancestors":["bash","sshd"],"fields":{"fd.name":"/etc/shadow","a":"b"},)"
             R"("evidence":{"lane":"alerts","seq":7,"index":3,"verdict":"accepted"},"uid":"0123abcd","count":1,)"
-            R"("latency_us":1234})");
+            R"("activity":"update","first_time":"2026-11-20T08:38:50.000000000Z",)"
+            R"("last_time":"2026-11-20T08:39:00.123456789Z","latency_us":1234})");
 }
 
 TEST(AlertJson, EmptyListsStayListsAndObjectsStayObjects) {
@@ -59,6 +67,22 @@ TEST(AlertJson, ReadsBackAsItWas) {
   extreme.evidence.seq = UINT64_MAX;
   extreme.message = "quote \" backslash \\ newline \n nul \0 end";
   EXPECT_EQ(alert_from_json(alert_to_json(extreme)).value(), extreme);
+}
+
+TEST(AlertJson, OneOfAnEarlierVersionIsRead) {
+  std::string old = alert_to_json(sample());
+  for (const auto& [from, to] : {std::pair{R"("tree_risk":)", R"("message":)"}, {R"("activity":)", R"(,"latency_us")"}}) {
+    const size_t at = old.find(from);
+    old.erase(at - (*to == ',' ? 1 : 0), old.find(to, at) - at + (*to == ',' ? 1 : 0));
+  }
+  const size_t at = old.find(R"("priority":)");
+  old.erase(at, old.find(R"("process":)") - at);
+  const auto alert = alert_from_json(old);
+  ASSERT_TRUE(alert) << alert.error().message << "\n" << old;
+  EXPECT_EQ(alert->activity, Activity::create);
+  EXPECT_EQ(alert->first_time_ns, 0u);
+  EXPECT_TRUE(alert->scores.empty());
+  EXPECT_EQ(alert->rule, sample().rule);
 }
 
 TEST(AlertJson, BytesThatAreNotUtf8AreReplaced) {
@@ -94,6 +118,9 @@ TEST(AlertJson, SaysWhichKeyIsMissingOrWrong) {
   EXPECT_THAT(changed(R"("source":"falco")", R"("source":"other")"), HasSubstr("'source' is no source"));
   EXPECT_THAT(changed(R"("severity":"high")", R"("severity":7)"), HasSubstr("'severity' has the wrong type"));
   EXPECT_THAT(changed("2026-11-20T08", "2026-13-20T08"), HasSubstr("'time' is not RFC 3339"));
+  EXPECT_THAT(changed(R"("activity":"update")", R"("activity":"rest")"), HasSubstr("'activity' is no activity"));
+  EXPECT_THAT(changed(R"({"rules":0.875})", R"({"rules":"x"})"), HasSubstr("'scores' holds more"));
+  EXPECT_THAT(changed("2026-11-20T08:38:50", "2026-13-20T08:38:50"), HasSubstr("'first_time' is not RFC 3339"));
   EXPECT_THAT(changed(R"(["bash","sshd"])", R"(["bash",1])"), HasSubstr("'ancestors' holds more"));
 }
 
@@ -124,7 +151,8 @@ TEST(Names, AreFoundByNameAndByValue) {
   for (const auto severity : {Severity::info, Severity::low, Severity::medium, Severity::high, Severity::critical})
     EXPECT_EQ(severity_named(severity_name(severity)), severity);
   for (const auto source :
-       {AlertSource::falco, AlertSource::sigma, AlertSource::sequence, AlertSource::sandbox, AlertSource::integrity})
+       {AlertSource::falco, AlertSource::sigma, AlertSource::sequence, AlertSource::sandbox, AlertSource::integrity,
+        AlertSource::response})
     EXPECT_EQ(source_named(source_name(source)), source);
   EXPECT_FALSE(severity_named("High"));
   EXPECT_FALSE(source_named(""));

@@ -256,6 +256,13 @@ Alert sample() {
   alert.fields = {{"x", "1"}, {"y", "2"}};
   alert.uid = "uid";
   alert.count = 7;
+  alert.tree_risk = 0.75;
+  alert.scores = {{"rules", 0.5}, {"sequence", 1}};
+  alert.priority = "Debug";
+  alert.tags = {"T1", "other \xff"};
+  alert.activity = Activity::close;
+  alert.first_time_ns = 3;
+  alert.last_time_ns = 4;
   return alert;
 }
 
