@@ -3,253 +3,122 @@
 #include <re2/re2.h>
 
 #include <algorithm>
-#include <charconv>
-
-#include "scoring/rules/names.h"
 
 namespace shrike::scoring {
-
-Check::Check() = default;
-Check::Check(Check&&) noexcept = default;
-Check::~Check() = default;
-
-bool Check::passes(const Value& value) const {
-  switch (type) {
-    case Type::address: {
-      const bool found = std::any_of(networks.begin(), networks.end(),
-                                     [&](const Network& network) { return network.has(value.text); });
-      return found != (op == Operator::not_equal);
-    }
-    case Type::number:
-    case Type::boolean:
-      switch (op) {
-        case Operator::equal:
-          return value.number == numbers.front();
-        case Operator::not_equal:
-          return value.number != numbers.front();
-        case Operator::less:
-          return value.number < numbers.front();
-        case Operator::less_equal:
-          return value.number <= numbers.front();
-        case Operator::greater:
-          return value.number > numbers.front();
-        case Operator::greater_equal:
-          return value.number >= numbers.front();
-        default:
-          return std::find(numbers.begin(), numbers.end(), value.number) != numbers.end();
-      }
-    case Type::text:
-      break;
-  }
-  switch (op) {
-    case Operator::equal:
-      return value.text == texts.front();
-    case Operator::not_equal:
-      return value.text != texts.front();
-    case Operator::contains:
-      return contains(value.text, texts.front());
-    case Operator::icontains:
-      return contains_ignoring_case(value.text, texts.front());
-    case Operator::startswith:
-      return value.text.starts_with(texts.front());
-    case Operator::endswith:
-      return value.text.ends_with(texts.front());
-    case Operator::glob:
-      return glob(texts.front(), value.text, false);
-    case Operator::iglob:
-      return glob(texts.front(), value.text, true);
-    case Operator::regex:
-      return re2::RE2::FullMatch({value.text.data(), value.text.size()}, *regex);
-    case Operator::pmatch:
-      return std::any_of(texts.begin(), texts.end(),
-                         [&](const auto& prefix) { return path_prefix(prefix, value.text); });
-    default:  // in, intersects
-      if (set != nullptr) return set->has(value.text);
-      return std::any_of(texts.begin(), texts.end(), [&](const auto& text) { return text == value.text; });
-  }
-}
-
-bool Check::holds(std::span<const Value> values) const {
-  if (values.empty()) return false;
-  if (op == Operator::exists) return true;
-  if (values.size() == 1) return passes(values.front());
-  const auto pass = [&](const Value& value) { return passes(value); };
-  if (op == Operator::not_equal && use.field->both) return std::all_of(values.begin(), values.end(), pass);
-  return std::any_of(values.begin(), values.end(), pass);
-}
-
 namespace {
 
-std::string_view type_name(Type type) {
-  switch (type) {
-    case Type::text:
-      return "a text";
-    case Type::number:
-      return "a number";
-    case Type::boolean:
-      return "true or false";
-    case Type::address:
-      return "an address";
-  }
-  return "";
-}
-
-bool allowed(Type type, Operator op) {
+bool text_passes(Operator op, std::string_view text, std::string_view wanted) {
   switch (op) {
     case Operator::equal:
+    case Operator::in:
+    case Operator::intersects:
+      return text == wanted;
     case Operator::not_equal:
-    case Operator::in:
-    case Operator::intersects:
-    case Operator::exists:
-      return true;
+      return text != wanted;
     case Operator::less:
+      return text < wanted;
     case Operator::less_equal:
+      return text <= wanted;
     case Operator::greater:
+      return text > wanted;
     case Operator::greater_equal:
-      return type == Type::number;
-    default:
-      return type == Type::text;
-  }
-}
-
-std::optional<int64_t> parse_number(std::string_view text) {
-  if (text.starts_with('+')) text.remove_prefix(1);
-  const bool hexadecimal = text.starts_with("0x") || text.starts_with("0X");
-  if (hexadecimal) text.remove_prefix(2);
-  int64_t value = 0;
-  const auto end = std::from_chars(text.data(), text.data() + text.size(), value, hexadecimal ? 16 : 10);
-  if (end.ec != std::errc{} || end.ptr != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-// Empty when all is well.
-std::string parse_value(Check& check, const std::string& text) {
-  const auto wrong = [&] {
-    return "\"" + text + "\" is not " + std::string(type_name(check.type)) + ", and \"" + check.use.text() +
-           "\" is compared with one";
-  };
-  switch (check.type) {
-    case Type::text:
-      check.texts.push_back(text);
-      return {};
-    case Type::number: {
-      const auto value = parse_number(text);
-      if (!value) return wrong();
-      check.numbers.push_back(*value);
-      return {};
-    }
-    case Type::boolean:
-      if (text != "true" && text != "false") return wrong();
-      check.numbers.push_back(text == "true");
-      return {};
-    case Type::address: {
-      const auto network = Network::parse(text);
-      if (!network) return wrong();
-      check.networks.push_back(*network);
-      return {};
-    }
-  }
-  return {};
-}
-
-// What rejects most events comes first: a text that a LiteralIndex has looked for already costs next to nothing.
-unsigned cost_of(Type type, Operator op) {
-  switch (op) {
-    case Operator::regex:
-      return 30;
-    case Operator::glob:
-    case Operator::iglob:
-    case Operator::icontains:
-      return 10;
+      return text >= wanted;
     case Operator::contains:
-      return 4;
-    case Operator::equal:
-    case Operator::in:
-    case Operator::intersects:
-    case Operator::pmatch:
+    case Operator::bcontains:
+      return contains(text, wanted);
+    case Operator::icontains:
+      return contains_ignoring_case(text, wanted);
     case Operator::startswith:
+    case Operator::bstartswith:
+      return text.starts_with(wanted);
     case Operator::endswith:
-      return type == Type::text ? 0 : 2;
+      return text.ends_with(wanted);
+    case Operator::glob:
+      return glob(wanted, text, false);
+    case Operator::iglob:
+      return glob(wanted, text, true);
+    case Operator::pmatch:
+      return path_prefix(wanted, text);
+    case Operator::regex:
+    case Operator::search:
+    case Operator::exists:
+      break;
+  }
+  return false;
+}
+
+bool number_passes(Operator op, int64_t number, int64_t wanted) {
+  switch (op) {
+    case Operator::not_equal:
+      return number != wanted;
+    case Operator::less:
+      return number < wanted;
+    case Operator::less_equal:
+      return number <= wanted;
+    case Operator::greater:
+      return number > wanted;
+    case Operator::greater_equal:
+      return number >= wanted;
     default:
-      return 2;
+      return number == wanted;
   }
 }
 
 }  // namespace
 
-std::variant<CheckPtr, Fault> bind_check(const Node& node, std::string& remark) {
-  Check check;
-  Fault fault{{}, node.offset, false};
-  const auto use = find_field(node.name, node.argument ? std::optional<std::string_view>(*node.argument) : std::nullopt,
-                              fault.message, fault.unknown);
-  if (!use) return fault;
-  check.use = *use;
-  check.op = node.op;
-  check.transforms = node.transforms;
-  check.type = use->field->type;
-  check.slot = use->text();
-  for (const Transform transform : node.transforms) {
-    if (check.type != Type::text) {
-      fault.message = std::string(transform_name(transform)) + "() takes a text";
-      return fault;
-    }
-    if (transform == Transform::length) check.type = Type::number;
-    check.slot = std::string(transform_name(transform)) + "(" + check.slot + ")";
+Check::Check() = default;
+Check::Check(Check&&) noexcept = default;
+Check::~Check() = default;
+
+bool Check::passes_one(const Value& value, size_t index) const {
+  switch (type) {
+    case Type::address:
+      return networks[index].has(value.text) != (op == Operator::not_equal);
+    case Type::number:
+    case Type::boolean:
+      return number_passes(op, value.number, numbers[index]);
+    case Type::text:
+      break;
   }
-  if (!allowed(check.type, check.op)) {
-    fault.message = "operator \"" + std::string(operator_name(check.op)) + "\" does not fit \"" + check.slot +
-                    "\", which is " + std::string(type_name(check.type));
-    return fault;
-  }
-  check.key = check.slot + " " + std::string(operator_name(check.op));
-  for (const std::string& value : node.values) {
-    fault.message = parse_value(check, value);
-    if (!fault.message.empty()) return fault;
-    // Lengths keep different lists apart whatever their texts are.
-    check.key += " " + std::to_string(value.size()) + ":" + value;
-    if (use->field->name == "evt.type" && (check.op == Operator::equal || check.op == Operator::in) &&
-        !is_event_type(value))
-      remark = "no event of ours has evt.type " + value;
-  }
-  if (check.op == Operator::in && check.texts.size() > 4) check.set = std::make_unique<TextSet>(check.texts);
-  if (check.op == Operator::regex) {
-    re2::RE2::Options options;
-    options.set_log_errors(false);
-    auto regex = std::make_unique<re2::RE2>(check.texts.front(), options);
-    if (!regex->ok()) {
-      fault.message = "wrong regular expression: " + regex->error();
-      return fault;
-    }
-    check.regex = std::move(regex);
-  }
-  check.cost = use->field->cost + cost_of(check.type, check.op) + 2 * static_cast<unsigned>(check.transforms.size());
-  return CheckPtr(std::make_shared<const Check>(std::move(check)));
+  const re2::StringPiece text(value.text.data(), value.text.size());
+  if (op == Operator::regex) return re2::RE2::FullMatch(text, *regexes[index]);
+  if (op == Operator::search) return re2::RE2::PartialMatch(text, *regexes[index]);
+  return text_passes(op, value.text, texts[index]);
 }
 
-void transform(std::span<const Transform> transforms, std::span<Value> values, Arena& arena) {
-  for (Value& value : values) {
-    for (const Transform step : transforms) {
-      switch (step) {
-        case Transform::tolower:
-        case Transform::toupper: {
-          char* const out = arena.take(value.text.size());
-          std::transform(value.text.begin(), value.text.end(), out, [&](char c) {
-            return step == Transform::tolower ? lower(c)
-                   : c >= 'a' && c <= 'z'     ? static_cast<char>(c - ('a' - 'A'))
-                                              : c;
-          });
-          value.text = {out, value.text.size()};
-          break;
-        }
-        case Transform::basename:
-          value.text = value.text.substr(value.text.rfind('/') + 1);
-          break;
-        case Transform::length:
-          value.number = static_cast<int64_t>(value.text.size());
-          break;
-      }
-    }
+bool Check::passes(const Value& value) const {
+  if (set != nullptr) return set->has(value.text);
+  const size_t count = type == Type::address ? networks.size() : type == Type::text ? texts.size() : numbers.size();
+  // `!= a` of an address has one value; a list and `anyof` ask for any of theirs.
+  if (count == 1) return passes_one(value, 0);
+  size_t passed = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const bool pass = passes_one(value, i);
+    if (pass && (quantity == Quantity::none || quantity == Quantity::any_of)) return true;
+    if (!pass && quantity == Quantity::all_of) return false;
+    passed += pass ? 1 : 0;
   }
+  return quantity == Quantity::all_of || (quantity == Quantity::one_of && passed == 1);
+}
+
+bool Check::compares(const Value& left_value, const Value& right_value) const {
+  if (type == Type::text || type == Type::address) return text_passes(op, left_value.text, right_value.text);
+  return number_passes(op, left_value.number, right_value.number);
+}
+
+bool Check::holds(Given left_values, Given right_values) const {
+  if (left_values.data() == nullptr) return false;
+  if (op == Operator::exists) return true;
+  const auto pass = [&](const Value& value) {
+    if (right == nullptr) return passes(value);
+    return std::any_of(right_values.begin(), right_values.end(),
+                       [&](const Value& other) { return compares(value, other); });
+  };
+  if (right != nullptr && right_values.data() == nullptr) return false;
+  if (left_values.size() == 1) return pass(left_values.front());
+  const bool both = op == Operator::not_equal && left->is_field() && left->use.field->both;
+  if (both || (left->list && op == Operator::in)) return std::all_of(left_values.begin(), left_values.end(), pass);
+  return std::any_of(left_values.begin(), left_values.end(), pass);
 }
 
 }  // namespace shrike::scoring

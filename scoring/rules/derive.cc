@@ -106,7 +106,8 @@ Paths whole_path(Operator op, std::string_view text) {
       return better(prefix(text), components(text, false));
     case Operator::pmatch:
       while (text.size() > 1 && text.ends_with('/')) text.remove_suffix(1);
-      return prefix(text);
+      // Parts of it may be patterns.
+      return prefix(text.substr(0, text.find_first_of("*?[")));
     case Operator::endswith:
       return components(text, true);
     case Operator::contains:
@@ -134,8 +135,9 @@ Paths directory(Operator op, std::string_view text) {
 }
 
 Paths of_check(const Check& check, EventKind kind) {
-  const auto reader = reader_for(check.use, kind);
-  if (!reader || reader->path == PathPart::none || !check.transforms.empty() || check.type != Type::text) return {};
+  if (check.field() == nullptr || check.type != Type::text) return {};
+  const auto reader = reader_for(*check.field(), kind);
+  if (!reader || reader->path == PathPart::none) return {};
   if (check.op == Operator::not_equal || check.op == Operator::exists) return {};
   Paths all = Paths::none();
   for (const std::string& text : check.texts) {

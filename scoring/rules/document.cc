@@ -18,6 +18,8 @@ struct Failure {
 };
 
 constexpr size_t documents_max = 64;
+constexpr size_t values_max = 1'000'000;
+constexpr int depth_max = 64;
 
 // Where a stream's documents begin; everything else is looked at later.
 class Documents : public YAML::EventHandler {
@@ -64,29 +66,72 @@ class Reader {
 
   Document read() {
     Document document;
-    if (file_.text.size() > file_max_bytes) {
-      document.problems.push_back({"", {"larger than 8 MiB", {file_.name, 0, 0}}});
-      return document;
-    }
     try {
-      for (const std::string& text : documents_of(file_.text)) {
-        check_single(text);
-        const YAML::Node part = YAML::Load(text);
-        if (part.IsNull()) continue;
+      for (const YAML::Node& part : load()) {
         if (!part.IsSequence())
           fail(part, "expected a list of items: each begins with \"- rule:\", \"- macro:\" or \"- list:\"");
         for (const YAML::Node& node : part) read_item(node, document);
       }
     } catch (const YAML::Exception& error) {
-      // A null mark is at 0:0 less one, which is what we use for "the whole file".
-      document.problems.push_back({"", {error.msg, {file_.name, error.mark.line + 1, error.mark.column + 1}}});
+      document.problems.push_back({"", problem_of(error)});
     } catch (const Failure& failure) {
       document.problems.push_back({"", failure.problem});
     }
     return document;
   }
 
+  std::variant<std::vector<YamlValue>, Problem> read_values() {
+    try {
+      std::vector<YamlValue> values;
+      size_t budget = values_max;
+      for (const YAML::Node& part : load()) values.push_back(value_of(part, budget, 0));
+      return values;
+    } catch (const YAML::Exception& error) {
+      return problem_of(error);
+    } catch (Failure& failure) {
+      return std::move(failure.problem);
+    }
+  }
+
  private:
+  // All documents that are not empty. Throws.
+  std::vector<YAML::Node> load() const {
+    if (file_.text.size() > file_max_bytes) throw Failure{{"larger than 8 MiB", {file_.name, 0, 0}}};
+    std::vector<YAML::Node> parts;
+    for (const std::string& text : documents_of(file_.text)) {
+      check_single(text);
+      parts.push_back(YAML::Load(text));
+      if (parts.back().IsNull()) parts.pop_back();
+    }
+    return parts;
+  }
+
+  // A null mark is at 0:0 less one, which is what we use for "the whole file".
+  Problem problem_of(const YAML::Exception& error) const {
+    return {error.msg, {file_.name, error.mark.line + 1, error.mark.column + 1}};
+  }
+
+  // An alias may stand for what it stands in.
+  YamlValue value_of(const YAML::Node& node, size_t& budget, int depth) const {
+    if (budget-- == 0) fail(node, "too many values");
+    if (depth > depth_max) fail(node, "nested too deep");
+    YamlValue out;
+    out.line = node.Mark().line + 1;
+    out.column = node.Mark().column + 1;
+    if (node.IsScalar()) {
+      out.kind = YamlValue::Kind::scalar;
+      out.text = node.Scalar();
+    } else if (node.IsSequence()) {
+      out.kind = YamlValue::Kind::list;
+      for (const YAML::Node& child : node) out.items.push_back(value_of(child, budget, depth + 1));
+    } else if (node.IsMap()) {
+      out.kind = YamlValue::Kind::map;
+      for (const auto& pair : node)
+        out.pairs.emplace_back(value_of(pair.first, budget, depth + 1), value_of(pair.second, budget, depth + 1));
+    }
+    return out;
+  }
+
   [[noreturn]] void fail(const YAML::Node& node, std::string message) const {
     throw Failure{{std::move(message), {file_.name, node.Mark().line + 1, node.Mark().column + 1}}};
   }
@@ -265,5 +310,6 @@ class Reader {
 }  // namespace
 
 Document read_document(const RuleFile& file) { return Reader(file).read(); }
+std::variant<std::vector<YamlValue>, Problem> read_yaml(const RuleFile& file) { return Reader(file).read_values(); }
 
 }  // namespace shrike::scoring

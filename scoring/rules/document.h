@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "scoring/rules/engine.h"
@@ -62,5 +63,19 @@ struct Document {
 
 /// Reads one file. What cannot be read is in `problems`; the other items are there.
 Document read_document(const RuleFile& file);
+
+/// Any YAML value with its place, for other formats of rule files.
+struct YamlValue {
+  enum class Kind : uint8_t { null, scalar, list, map };
+  Kind kind = Kind::null;
+  std::string text;                                   ///< scalar
+  std::vector<YamlValue> items;                       ///< list
+  std::vector<std::pair<YamlValue, YamlValue>> pairs;  ///< map, in the file's order; a key may come twice
+  int line = 0;                                       ///< 1-based
+  int column = 0;                                     ///< 1-based
+};
+/// The documents of a YAML file that are not empty. Anchors are spelt out; what would be larger than a million values
+/// with them is a problem.
+std::variant<std::vector<YamlValue>, Problem> read_yaml(const RuleFile& file);
 
 }  // namespace shrike::scoring

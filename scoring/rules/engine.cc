@@ -99,6 +99,7 @@ struct RuleSet::Impl {
   FilterSpec filter;
   std::string digest;
   std::string hostname;
+  bool first = false;
   // What evaluation writes into.
   Scratch scratch;
   std::vector<uint32_t> matched;
@@ -138,11 +139,13 @@ void RuleSet::Impl::finish(const std::string& canonical) {
     most_rules = std::max(most_rules, program.rule_count());
   }
   scratch.known.resize(checks);
-  scratch.slot_begin.resize(slots);
-  scratch.slot_end.resize(slots);
+  scratch.candidate.resize(checks);
+  scratch.slots.resize(slots);
   scratch.values.reserve(slots * 2 + 256);
+  scratch.made.reserve(256);
   scratch.wanted.resize((most_rules + 63) / 64);
-  scratch.candidates.reserve(256);
+  scratch.passed.resize(scratch.wanted.size());
+  scratch.found.reserve(1024);
   digest = hex(as_bytes(sha256(canonical)));
 }
 
@@ -220,6 +223,7 @@ Result<RuleSet> RuleSet::compile(const std::vector<RuleFile>& files, std::vector
 
   auto impl = std::make_unique<Impl>();
   impl->hostname = options.hostname;
+  impl->first = options.first;
   std::string canonical = "shrike rules 1\n" + options.hostname + "\n";
   for (const RuleDefinition& definition : definitions.rules()) {
     if (definition.source != "syscall") {
@@ -260,7 +264,10 @@ void RuleSet::evaluate(const Event& event, std::vector<Alert>& alerts) const {
   if (kind >= event_kind_count) return;
   const Context context{event, event.process, impl.scratch.arena, impl.number, impl.hostname};
   impl.matched.clear();
-  impl.programs[kind].run(context, impl.scratch, [&](uint32_t rule) { impl.matched.push_back(rule); });
+  impl.programs[kind].run(context, impl.scratch, [&](uint32_t rule) {
+    impl.matched.push_back(rule);
+    return !impl.first;
+  });
   for (const uint32_t index : impl.matched) {
     const Rule& rule = impl.rules[index];
     Alert& alert = alerts.emplace_back(alert_about(event));

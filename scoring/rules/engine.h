@@ -32,6 +32,7 @@ struct RuleStatus {
 /// What rules may ask for and no event carries.
 struct CompileOptions {
   std::string hostname;  ///< evt.hostname; missing when empty
+  bool first = false;    ///< only the first rule that matches fires, in the order they were loaded; else all
 };
 
 class RuleSet {

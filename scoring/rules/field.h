@@ -87,6 +87,7 @@ struct Field {
   PathPart path = PathPart::none;
   bool both = false;  ///< more than one value, and `!=` has to hold for all of them (fd.ip, fd.port, fd.net)
   uint8_t cost = 1;   ///< relative
+  bool list = false;  ///< without an index many values that belong together, which getopt() and join() take
 };
 
 /// The whole table, in the order it is documented.

@@ -46,7 +46,6 @@ namespace {
 
 using K = EventKind;
 constexpr KindSet all = KindSet::all();
-constexpr auto index_argument = Field::Takes::index;
 constexpr auto maybe_index = Field::Takes::maybe_index;
 
 const Process* parent(const Context& c) { return c.process == nullptr ? nullptr : c.process->parent; }
@@ -158,10 +157,13 @@ constexpr auto fields = std::to_array<Field>({
     {"proc.args", Type::text, all, of<self, get_args>, "arguments from argv[1] on", {}, {}, false, 5},
     {"proc.arg", Type::text, all,
      [](const Context& c, int index, Values& out) {
-       if (c.process != nullptr && static_cast<size_t>(index) < c.process->argv.size())
-         out.text(c.process->argv[static_cast<size_t>(index)]);
+       if (c.process == nullptr) return;
+       const auto& argv = c.process->argv;
+       if (index >= 0 && static_cast<size_t>(index) < argv.size()) out.text(argv[static_cast<size_t>(index)]);
+       for (size_t i = 1; index < 0 && i < argv.size(); ++i) out.text(argv[i]);
      },
-     "ours: argv[n]", index_argument},
+     "ours: argv[n]; without n: the list of all from argv[1] on, for getopt() and join()", maybe_index, {}, false, 2,
+     true},
     {"proc.cmdnargs", Type::number, all,
      [](const Context& c, int, Values& out) {
        if (c.process != nullptr) out.number(c.process->argv.empty() ? int64_t{0} : static_cast<int64_t>(c.process->argv.size() - 1));

@@ -11,8 +11,21 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_name(char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '.' || c == '-'; }
 bool ends_value(char c) { return is_blank(c) || c == '(' || c == ')' || c == '"' || c == '\'' || c == ',' || c == '='; }
 
-// The escapes Falco knows; a backslash before anything else stays, so that regular expressions survive quoting.
-void unescape(char c, std::string& out) {
+int hex_digit(char c) {
+  if (is_digit(c)) return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+// The escapes Falco knows; a backslash before anything else stays, so that regular expressions survive quoting. `at`
+// is the character behind the backslash; it is moved behind what \xHH takes.
+void unescape(std::string_view text, size_t& at, std::string& out) {
+  const char c = text[at];
+  if (c == 'x' && at + 2 < text.size() && hex_digit(text[at + 1]) >= 0 && hex_digit(text[at + 2]) >= 0) {
+    out += static_cast<char>(hex_digit(text[at + 1]) * 16 + hex_digit(text[at + 2]));
+    at += 2;
+    return;
+  }
   switch (c) {
     case 'b':
       out += '\b';
@@ -69,6 +82,24 @@ std::string_view Lexer::name() {
   return text_.substr(begin, at_ - begin);
 }
 
+std::string_view Lexer::number() {
+  const size_t begin = offset();
+  const std::string_view rest = text_.substr(begin);
+  size_t size = 0;
+  if (rest.starts_with("0x") || rest.starts_with("0X")) {
+    size = 2;
+    while (size < rest.size() && hex_digit(rest[size]) >= 0) ++size;
+    if (size == 2) size = 1;
+  } else {
+    if (!rest.empty() && (rest[0] == '-' || rest[0] == '+')) ++size;
+    const size_t sign = size;
+    while (size < rest.size() && (is_digit(rest[size]) || (rest[size] == '.' && size > sign))) ++size;
+    if (size == sign) return {};
+  }
+  at_ = begin + size;
+  return rest.substr(0, size);
+}
+
 std::optional<std::string> Lexer::bracket(bool& ok) {
   ok = true;
   if (at_ == text_.size() || text_[at_] != '[') return std::nullopt;
@@ -107,7 +138,7 @@ std::optional<std::string> Lexer::quoted(bool& ok) {
       return out;
     }
     if (text_[at_] == '\\' && at_ + 1 < text_.size()) {
-      unescape(text_[++at_], out);
+      unescape(text_, ++at_, out);
     } else {
       out += text_[at_];
     }

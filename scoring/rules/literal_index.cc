@@ -2,121 +2,158 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <map>
 
 namespace shrike::scoring {
 namespace {
 
-uint64_t hash(uint8_t place, std::string_view text) { return text_hash(text) + place * 0x9e3779b97f4a7c15u; }
+constexpr size_t long_gram = 4, short_gram = 2;
+constexpr unsigned long_bits = 14;
 
-// What stands before the last slash of the first `size` characters.
-std::string_view folder_of(std::string_view text) {
-  const size_t slash = text.rfind('/');
-  return slash == std::string_view::npos ? std::string_view{} : text.substr(0, slash);
+uint64_t hash(uint8_t place, std::string_view text) { return text_hash(text) + place * 0x9e3779b97f4a7c15u; }
+uint32_t hash(uint32_t gram) { return gram * 0x9e3779b1u >> (32 - long_bits); }
+bool has_bit(const std::vector<uint64_t>& bits, uint32_t at) { return (bits[at / 64] >> (at % 64) & 1) != 0; }
+void set_bit(std::vector<uint64_t>& bits, uint32_t at) { bits[at / 64] |= uint64_t{1} << (at % 64); }
+uint64_t length_bit(size_t size) { return uint64_t{1} << std::min<size_t>(size, 63); }
+
+// How often a character stands in paths and command lines, roughly: what is rare finds less by mistake.
+int commonness(char c) {
+  if (std::string_view("/e-trasinol").find(c) != std::string_view::npos) return 4;
+  if (std::string_view("cdupmhb. ").find(c) != std::string_view::npos) return 3;
+  if (c >= 'a' && c <= 'z') return 2;
+  return 1;
+}
+
+uint32_t gram_at(std::string_view text, size_t at, size_t size) {
+  uint32_t gram = 0;
+  for (size_t i = 0; i < size; ++i) gram = gram << 8 | static_cast<uint8_t>(text[at + i]);
+  return gram;
 }
 
 }  // namespace
 
-// False: nothing can be named for one of the check's texts.
-bool LiteralIndex::keys_of(const Check& check, std::vector<Key>& keys) {
-  const auto key = [&](Place place, std::string_view text) {
-    keys.push_back({place, std::string(text), {}});
-    return !text.empty();
-  };
-  for (const std::string& text : check.texts) {
-    const std::string_view view = text;
-    switch (check.op) {
-      case Operator::equal:
-      case Operator::in:
-      case Operator::intersects:
-        keys.push_back({whole, text, {}});
-        break;
-      case Operator::pmatch: {
-        std::string_view prefix = view;
-        while (prefix.size() > 1 && prefix.back() == '/') prefix.remove_suffix(1);
-        if (prefix == "/" || !key(folder, prefix)) return false;
-        break;
-      }
-      case Operator::startswith:
-        if (!key(folder, folder_of(view))) return false;
-        break;
-      case Operator::glob: {
-        if (view.find('\\') != std::string_view::npos) return false;
-        if (!key(folder, folder_of(view.substr(0, view.find_first_of("*?["))))) return false;
-        break;
-      }
-      case Operator::endswith: {
-        const size_t slash = view.rfind('/');
-        if (slash == std::string_view::npos || !key(last, view.substr(slash + 1))) return false;
-        break;
-      }
-      case Operator::contains: {
-        const size_t first = view.find('/');
-        const size_t second = first == std::string_view::npos ? first : view.find('/', first + 1);
-        if (second == std::string_view::npos || !key(name, view.substr(first + 1, second - first - 1))) return false;
-        break;
-      }
-      default:
-        return false;
-    }
+void LiteralIndex::add_gram(uint32_t key) {
+  const std::string& text = keys_[key].text;
+  const size_t size = text.size() >= long_gram ? long_gram : short_gram;
+  size_t best = 0;
+  int least = INT32_MAX;
+  for (size_t at = 0; at + size <= text.size(); ++at) {
+    int sum = 0;
+    for (size_t i = 0; i < size; ++i) sum += commonness(text[at + i]);
+    if (sum < least) best = at, least = sum;
   }
-  return true;
-}
-
-bool LiteralIndex::add(const Check& check, uint32_t number) {
-  std::vector<Key> keys;
-  if (check.type != Type::text || check.op == Operator::exists || !keys_of(check, keys)) return false;
-  checks_.push_back(number);
-  for (Key& key : keys) {
-    key.checks.push_back(number);
-    keys_.push_back(std::move(key));
-  }
-  return true;
+  (size == long_gram ? long_grams_ : short_grams_)
+      .push_back({gram_at(text, best, size), key, static_cast<uint32_t>(best)});
 }
 
 void LiteralIndex::finish() {
   std::map<std::pair<Place, std::string>, std::vector<uint32_t>> unique;
   for (Key& key : keys_) {
-    auto& checks = unique[{key.place, key.text}];
-    checks.insert(checks.end(), key.checks.begin(), key.checks.end());
+    auto& numbers = unique[{key.place, key.text}];
+    numbers.insert(numbers.end(), key.numbers.begin(), key.numbers.end());
   }
   keys_.clear();
-  for (auto& [at, checks] : unique) keys_.push_back({at.first, at.second, std::move(checks)});
-  slots_.resize(std::bit_ceil(keys_.size() * 2 + 1));
-  for (size_t i = 0; i < keys_.size(); ++i) {
-    lengths_[keys_[i].place] |= uint64_t{1} << std::min<size_t>(keys_[i].text.size(), 63);
+  for (auto& [at, numbers] : unique) {
+    std::sort(numbers.begin(), numbers.end());
+    numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+    keys_.push_back({at.first, at.second, std::move(numbers), 0});
+  }
+  slots_.assign(std::bit_ceil(keys_.size() * 2 + 1), 0);
+  for (uint32_t i = 0; i < keys_.size(); ++i) {
+    lengths_[keys_[i].place] |= length_bit(keys_[i].text.size());
+    if (keys_[i].place == anywhere) {
+      add_gram(i);
+      continue;
+    }
     size_t slot = hash(keys_[i].place, keys_[i].text) & (slots_.size() - 1);
     while (slots_[slot] != 0) slot = (slot + 1) & (slots_.size() - 1);
-    slots_[slot] = static_cast<uint32_t>(i + 1);
+    slots_[slot] = i + 1;
   }
+  const auto by_characters = [](const Gram& a, const Gram& b) { return a.characters < b.characters; };
+  std::stable_sort(long_grams_.begin(), long_grams_.end(), by_characters);
+  std::stable_sort(short_grams_.begin(), short_grams_.end(), by_characters);
+  if (!long_grams_.empty()) long_bits_.assign((size_t{1} << long_bits) / 64, 0);
+  for (const Gram& gram : long_grams_) set_bit(long_bits_, hash(gram.characters));
+  if (!short_grams_.empty()) short_bits_.assign(65536 / 64, 0);
+  for (const Gram& gram : short_grams_) set_bit(short_bits_, gram.characters);
 }
 
-void LiteralIndex::look_up(Place place, std::string_view text, std::vector<uint32_t>& candidates) const {
-  if ((lengths_[place] >> std::min<size_t>(text.size(), 63) & 1) == 0) return;
+void LiteralIndex::tell(const Key& key, std::vector<uint32_t>& numbers) const {
+  numbers.insert(numbers.end(), key.numbers.begin(), key.numbers.end());
+}
+
+void LiteralIndex::look_up(Place place, std::string_view text, std::vector<uint32_t>& numbers) const {
+  if ((lengths_[place] & length_bit(text.size())) == 0) return;
   for (size_t slot = hash(place, text) & (slots_.size() - 1); slots_[slot] != 0;
        slot = (slot + 1) & (slots_.size() - 1)) {
     const Key& key = keys_[slots_[slot] - 1];
-    if (key.place != place || key.text != text) continue;
-    candidates.insert(candidates.end(), key.checks.begin(), key.checks.end());
-    return;
+    if (key.place == place && key.text == text) return tell(key, numbers);
   }
 }
 
-void LiteralIndex::find(std::span<const Value> values, std::vector<uint32_t>& candidates) const {
-  const bool inside = (lengths_[folder] | lengths_[name]) != 0;
+// Grams are in order of their characters; those of `characters` are looked at one by one.
+void LiteralIndex::found_gram(std::span<const Gram> grams, uint32_t characters, std::string_view text, size_t end,
+                              std::vector<uint32_t>& numbers) const {
+  auto at = std::lower_bound(grams.begin(), grams.end(), characters,
+                             [](const Gram& gram, uint32_t value) { return gram.characters < value; });
+  const size_t size = grams.data() == long_grams_.data() ? long_gram : short_gram;
+  for (; at != grams.end() && at->characters == characters; ++at) {
+    const Key& key = keys_[at->key];
+    const size_t gram_begin = end - size;
+    if (gram_begin < at->offset) continue;
+    const size_t begin = gram_begin - at->offset;
+    if (begin + key.text.size() <= text.size() &&
+        std::memcmp(text.data() + begin, key.text.data(), key.text.size()) == 0)
+      tell(key, numbers);
+  }
+}
+
+void LiteralIndex::find_anywhere(std::string_view text, std::vector<uint32_t>& numbers) const {
+  uint32_t gram = 0;
+  const bool with_short = !short_grams_.empty();
+  for (size_t at = 0; at < text.size(); ++at) {
+    gram = gram << 8 | static_cast<uint8_t>(text[at]);
+    if (at + 1 >= long_gram && !long_bits_.empty() && has_bit(long_bits_, hash(gram)))
+      found_gram(long_grams_, gram, text, at + 1, numbers);
+    if (with_short && at + 1 >= short_gram && has_bit(short_bits_, gram & 0xffff))
+      found_gram(short_grams_, gram & 0xffff, text, at + 1, numbers);
+  }
+}
+
+void LiteralIndex::find_folders(std::string_view text, std::vector<uint32_t>& numbers) const {
+  look_up(folder, text, numbers);
+  size_t begin = std::string_view::npos;  // behind the slash before
+  for (size_t slash = text.find('/'); slash != std::string_view::npos; slash = text.find('/', slash + 1)) {
+    look_up(folder, text.substr(0, slash), numbers);
+    if (begin != std::string_view::npos) look_up(name, text.substr(begin, slash - begin), numbers);
+    begin = slash + 1;
+  }
+}
+
+void LiteralIndex::find(std::span<const Value> values, Arena& arena, std::vector<uint32_t>& numbers) const {
   for (const Value& value : values) {
-    const std::string_view text = value.text;
-    look_up(whole, text, candidates);
-    if (inside) look_up(folder, text, candidates);
-    size_t begin = 0;  // behind the slash before, 0: none yet
-    for (size_t at = 0; inside && at < text.size(); ++at) {
-      if (text[at] != '/') continue;
-      look_up(folder, text.substr(0, at), candidates);
-      if (begin != 0) look_up(name, text.substr(begin, at - begin), candidates);
-      begin = at + 1;
+    const std::string_view given =
+        numbers_ ? std::string_view(reinterpret_cast<const char*>(&value.number), sizeof value.number) : value.text;
+    char* const room = arena.take(given.size());
+    std::transform(given.begin(), given.end(), room, lower);
+    const std::string_view text(room, given.size());
+    look_up(whole, text, numbers);
+    if ((lengths_[folder] | lengths_[name]) != 0) find_folders(text, numbers);
+    if ((lengths_[last] | lengths_[directory]) != 0) {
+      const size_t slash = text.rfind('/');
+      look_up(last, text.substr(slash + 1), numbers);
+      if (slash != std::string_view::npos) look_up(directory, text.substr(0, std::max<size_t>(slash, 1)), numbers);
     }
-    if (!inside && lengths_[last] != 0) begin = text.rfind('/') + 1;
-    if (begin != 0) look_up(last, text.substr(begin), candidates);
+    for (uint64_t bits = lengths_[prefix]; bits != 0; bits &= bits - 1) {
+      const auto size = static_cast<size_t>(std::countr_zero(bits));
+      if (size <= text.size()) look_up(prefix, text.substr(0, size), numbers);
+    }
+    for (uint64_t bits = lengths_[suffix]; bits != 0; bits &= bits - 1) {
+      const auto size = static_cast<size_t>(std::countr_zero(bits));
+      if (size <= text.size()) look_up(suffix, text.substr(text.size() - size), numbers);
+    }
+    if (lengths_[anywhere] != 0) find_anywhere(text, numbers);
   }
 }
 

@@ -1,7 +1,6 @@
 #pragma once
-// The literals of all checks on one field, looked up in one pass over its value. What is found may hold and is checked
-// as usual; every other indexed check is false without being looked at. One pass costs the same for ten rules and for
-// a thousand.
+// Which of many literals stand in a text, found in one pass: checks whose literals are not there need not be asked.
+// Letters' case is ignored throughout, so one index serves icontains, tolower() and exact comparisons alike.
 
 #include <cstdint>
 #include <span>
@@ -15,35 +14,51 @@ namespace shrike::scoring {
 
 class LiteralIndex {
  public:
-  /// Takes a check if a text that must stand in the value can be named; otherwise false, and it stays with the caller.
-  bool add(const Check& check, uint32_t number);
+  /// What part of the index's text a check's operand is: basename(proc.exepath) is the last part of proc.exepath.
+  enum class Part : uint8_t { whole, directory, last };
+
+  /// Takes the literals of `check`, so that find() tells `number` whenever the check can hold. False when the check
+  /// may hold without any literal that could be looked up. `weight` is how often one of them will be found, roughly.
+  bool add(const Check& check, Part part, uint32_t number, double& weight);
   /// To be called once, behind the last add.
   void finish();
-  [[nodiscard]] const std::vector<uint32_t>& checks() const { return checks_; }
-  /// Appends the numbers of those checks whose literals the values have, some perhaps twice. The others are false.
-  void find(std::span<const Value> values, std::vector<uint32_t>& candidates) const;
+  /// Appends the numbers of checks that may hold of one of `values`; some may come twice.
+  void find(std::span<const Value> values, Arena& arena, std::vector<uint32_t>& numbers) const;
+  [[nodiscard]] bool empty() const { return keys_.empty(); }
 
  private:
-  enum Place : uint8_t {
-    whole,   // the value
-    folder,  // the value, or what stands before one of its slashes
-    name,    // between two slashes
-    last,    // behind the last slash
-    places
-  };
+  // Where a literal has to stand: all of the text; a folder above it or it itself; the name of a folder; its last
+  // name; all before the last slash; at the beginning; at the end; anywhere.
+  enum Place : uint8_t { whole, folder, name, last, directory, prefix, suffix, anywhere, place_count };
   struct Key {
-    Place place;
+    Place place = whole;
     std::string text;
-    std::vector<uint32_t> checks;
+    std::vector<uint32_t> numbers;
+    double weight = 0;
+  };
+  // The characters of a literal by which it is found, and where in it they stand.
+  struct Gram {
+    uint32_t characters = 0;
+    uint32_t key = 0;
+    uint32_t offset = 0;
   };
 
-  static bool keys_of(const Check& check, std::vector<Key>& keys);
-  void look_up(Place place, std::string_view text, std::vector<uint32_t>& candidates) const;
+  static bool keys_of(const Check& check, Part part, std::vector<Key>& keys);
+  static void key_of_text(Operator op, std::string_view text, Part part, std::vector<Key>& keys);
+  void look_up(Place place, std::string_view text, std::vector<uint32_t>& numbers) const;
+  void find_folders(std::string_view text, std::vector<uint32_t>& numbers) const;
+  void find_anywhere(std::string_view text, std::vector<uint32_t>& numbers) const;
+  void tell(const Key& key, std::vector<uint32_t>& numbers) const;
+  void add_gram(uint32_t key);
+  void found_gram(std::span<const Gram> grams, uint32_t characters, std::string_view text, size_t end,
+                  std::vector<uint32_t>& numbers) const;
 
   std::vector<Key> keys_;
-  std::vector<uint32_t> checks_;
-  std::vector<uint32_t> slots_;    // hash table: index + 1 into keys_, 0: free
-  uint64_t lengths_[places] = {};  // bit n: a key of n characters (63: or more)
+  bool numbers_ = false;                          // values are numbers, looked up as their bytes
+  std::vector<uint32_t> slots_;                   // open addressing; number of a key plus one, 0: empty
+  uint64_t lengths_[place_count]{};               // bit per length that occurs, 63: that long or longer
+  std::vector<Gram> long_grams_, short_grams_;    // four characters, two; in order
+  std::vector<uint64_t> long_bits_, short_bits_;  // whether a gram of that hash can be there
 };
 
 }  // namespace shrike::scoring

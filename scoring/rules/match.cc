@@ -16,9 +16,16 @@ bool contains(std::string_view text, std::string_view part) {
 }
 
 bool contains_ignoring_case(std::string_view text, std::string_view part) {
-  return std::search(text.begin(), text.end(), part.begin(), part.end(),
-                     [](char a, char b) { return lower(a) == lower(b); }) != text.end() ||
-         part.empty();
+  if (part.empty()) return true;
+  if (part.size() > text.size()) return false;
+  const char first = lower(part.front());
+  for (size_t at = 0; at + part.size() <= text.size(); ++at) {
+    if (lower(text[at]) != first) continue;
+    size_t same = 1;
+    while (same < part.size() && lower(text[at + same]) == lower(part[same])) ++same;
+    if (same == part.size()) return true;
+  }
+  return false;
 }
 
 namespace {
@@ -88,8 +95,26 @@ bool glob(std::string_view pattern, std::string_view text, bool ignore_case) {
   return p == pattern.size();
 }
 
+namespace {
+
+// The same where a part of the prefix is a pattern: every part is matched on its own.
+bool glob_prefix(std::string_view prefix, std::string_view path) {
+  while (!prefix.empty()) {
+    const size_t prefix_end = std::min(prefix.find('/'), prefix.size()),
+                 path_end = std::min(path.find('/'), path.size());
+    if (!glob(prefix.substr(0, prefix_end), path.substr(0, path_end), false)) return false;
+    prefix.remove_prefix(std::min(prefix_end + 1, prefix.size()));
+    if (path_end == path.size()) return prefix.empty();
+    path.remove_prefix(path_end + 1);
+  }
+  return true;
+}
+
+}  // namespace
+
 bool path_prefix(std::string_view prefix, std::string_view path) {
   while (prefix.size() > 1 && prefix.back() == '/') prefix.remove_suffix(1);
+  if (prefix.find_first_of("*?[") != std::string_view::npos) return glob_prefix(prefix, path);
   if (!path.starts_with(prefix)) return false;
   return path.size() == prefix.size() || prefix == "/" || path[prefix.size()] == '/';
 }

@@ -1,7 +1,5 @@
 #include "scoring/rules/output.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 
 namespace shrike::scoring {
@@ -10,41 +8,14 @@ namespace {
 constexpr size_t text_max = 8192;
 constexpr std::string_view missing = "<NA>";
 
-bool is_field(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
-}
-
-void show(const Field& field, const Value& value, std::string& out) {
-  switch (field.type) {
-    case Type::text:
-      out += value.text;
-      return;
-    case Type::number:
-      out += std::to_string(value.number);
-      return;
-    case Type::boolean:
-      out += value.number != 0 ? "true" : "false";
-      return;
-    case Type::address: {
-      char room[INET6_ADDRSTRLEN];
-      const int family = value.text.size() == 4 ? AF_INET : AF_INET6;
-      if (inet_ntop(family, value.text.data(), room, sizeof room) != nullptr) out += room;
-      return;
-    }
-  }
-}
-
-std::string read(const FieldUse& use, const Context& context, Scratch& scratch) {
-  const auto reader = reader_for(use, context.event.kind);
-  if (!reader) return std::string(missing);
+std::string read(const Operand& operand, const Context& context, Scratch& scratch) {
   scratch.values.clear();
-  Values values(scratch.values);
-  reader->extract(context, reader->index, values);
-  if (scratch.values.empty()) return std::string(missing);
+  if (!evaluate(operand, context, scratch.values)) return std::string(missing);
   std::string out;
   for (const Value& value : scratch.values) {
     if (!out.empty()) out += ",";
-    show(*use.field, value, out);
+    out += shown(operand.type, value, context.arena);
+    if (out.size() > text_max) break;
   }
   if (out.size() > text_max) out.resize(text_max);
   return out;
@@ -57,8 +28,9 @@ uint32_t target_number(const Event& event) {
 
 // What the message says in place of a field that is missing because the process, its parent, user or target is not
 // known: less than the field, and more than "<NA>". Conditions and the alert's fields never see it.
-std::string stand_in(const FieldUse& use, const Context& context) {
-  const std::string_view name = use.field->name;
+std::string stand_in(const Operand& operand, const Context& context) {
+  if (!operand.is_field()) return std::string(missing);
+  const std::string_view name = operand.use.field->name;
   const Task& task = context.event.task;
   if (name == "user.name") return "uid " + std::to_string(task.euid);
   if (name == "fd.realpath" && context.event.kind == EventKind::module_load) return "given from memory";
@@ -86,26 +58,28 @@ std::variant<Output, Fault> Output::parse(const std::string& text) {
       at += 2;
       continue;
     }
+    // The name ends before the full stop of a sentence.
     size_t end = at + 1;
-    while (end < text.size() && is_field(text[end])) ++end;
-    std::string name = text.substr(at + 1, end - at - 1);
-    while (name.ends_with('.')) name.pop_back(), --end;  // the end of a sentence
-    if (name.empty()) return Fault{"\"%\" has to be followed by a field (write %% for a percent sign)", at, false};
-    std::optional<std::string_view> argument;
-    if (end < text.size() && text[end] == '[') {
-      const size_t close = text.find(']', end);
-      if (close == std::string::npos) return Fault{"the bracket behind \"" + name + "\" is not closed", end, false};
-      argument = std::string_view(text).substr(end + 1, close - end - 1);
-      end = close + 1;
+    auto parsed = parse_expression(text, end);
+    auto* expression = std::get_if<Expression>(&parsed);
+    if (end <= at + 1 || text[at + 1] == ' ' || expression == nullptr) {
+      if (auto* fault = std::get_if<Fault>(&parsed); fault != nullptr && end > at + 1) return std::move(*fault);
+      return Fault{"\"%\" has to be followed by a field (write %% for a percent sign)", at, false};
     }
-    Fault fault{{}, at, false};
-    auto use = find_field(name, argument, fault.message, fault.unknown);
-    if (!use) return fault;
+    if (expression->kind == Expression::Kind::field && !expression->argument) {
+      const size_t whole = expression->text.size();
+      expression->text.resize(std::min(expression->text.find('-'), whole));
+      while (expression->text.ends_with('.')) expression->text.pop_back();
+      end -= whole - expression->text.size();
+    }
+    auto bound = bind_operand(*expression);
+    if (auto* fault = std::get_if<Fault>(&bound)) return Fault{std::move(fault->message), at, fault->unknown};
+    const OperandPtr use = std::get<OperandPtr>(std::move(bound));
     const auto same = std::find_if(output.uses_.begin(), output.uses_.end(),
-                                   [&](const FieldUse& u) { return u.text() == use->text(); });
+                                   [&](const OperandPtr& other) { return other->key == use->key; });
     const auto place = static_cast<size_t>(same - output.uses_.begin());
-    if (same == output.uses_.end()) output.uses_.push_back(*use);
-    output.parts_.push_back({std::move(literal), *use, place});
+    if (same == output.uses_.end()) output.uses_.push_back(use);
+    output.parts_.push_back({std::move(literal), use, place});
     literal.clear();
     at = end;
   }
@@ -116,12 +90,12 @@ std::variant<Output, Fault> Output::parse(const std::string& text) {
 void Output::render(const Context& context, Scratch& scratch, std::string& message,
                     std::vector<std::pair<std::string, std::string>>& fields) const {
   fields.reserve(uses_.size());
-  for (const FieldUse& use : uses_) fields.emplace_back(use.text(), read(use, context, scratch));
+  for (const OperandPtr& use : uses_) fields.emplace_back(use->key, read(*use, context, scratch));
   for (const Part& part : parts_) {
     message += part.text;
-    if (part.use.field == nullptr) continue;
+    if (part.use == nullptr) continue;
     const std::string& value = fields[part.name].second;
-    message += value == missing ? stand_in(part.use, context) : value;
+    message += value == missing ? stand_in(*part.use, context) : value;
   }
   if (message.size() > text_max) message.resize(text_max);
 }

@@ -12,8 +12,8 @@ namespace shrike::scoring {
 
 class Output {
  public:
-  /// "%proc.name", "%proc.aname[2]", "%%" for a percent sign; a '*' in front of the whole is accepted as Falco does.
-  /// The fault's offset is in `text`.
+  /// "%proc.name", "%proc.aname[2]", "%toupper(proc.name)", "%%" for a percent sign; a '*' in front of the whole is
+  /// accepted as Falco does. The fault's offset is in `text`.
   static std::variant<Output, Fault> parse(const std::string& text);
   /// The text with its fields filled in ("<NA>" for one that is missing), and every field once by name.
   /// Where process, parent, user or target is not known the message says what is: "[name]", "pid 7", "uid 7".
@@ -24,11 +24,11 @@ class Output {
  private:
   struct Part {
     std::string text;  ///< before the field
-    FieldUse use;      ///< no field: only text
+    OperandPtr use;    ///< null: only text
     size_t name = 0;   ///< place in names_
   };
   std::vector<Part> parts_;
-  std::vector<FieldUse> uses_;
+  std::vector<OperandPtr> uses_;
 };
 
 }  // namespace shrike::scoring

@@ -61,7 +61,7 @@ Outcome outcome_of(const World& world) {
 
 Truth judge_result(const Check& check, const World& world) {
   const Outcome outcome = outcome_of(world);
-  if (outcome == Outcome::any || check.op == Operator::regex) return Truth::maybe;
+  if (outcome == Outcome::any || check.op == Operator::regex || check.op == Operator::search) return Truth::maybe;
   if (outcome == Outcome::success) return over(check, std::array<std::string_view, 1>{"SUCCESS"});
   // A number may stand for an error without a name, so that "all names" proves little: only `no` counts.
   return over(check, all_errno_names()) == Truth::no && check.op != Operator::not_equal ? Truth::no : Truth::maybe;
@@ -89,10 +89,10 @@ Truth judge_open(const Check& check, const World& world, std::string_view name) 
 }  // namespace
 
 Truth judge(const Check& check, const World& world) {
-  const auto reader = reader_for(check.use, world.kind);
-  if (!reader) return Truth::no;
-  if (!check.transforms.empty()) return Truth::maybe;
-  const std::string_view name = check.use.field->name;
+  if (!has_fields(*check.left, world.kind)) return Truth::no;
+  if (check.right != nullptr && !has_fields(*check.right, world.kind)) return Truth::no;
+  if (check.field() == nullptr || check.quantity != Quantity::none) return Truth::maybe;
+  const std::string_view name = check.field()->field->name;
   if (name == "evt.type" || name == "syscall.type") return over(check, event_types_of(world.kind));
   if (name == "evt.kind") return over(check, std::array{kind_name(world.kind)});
   if (name == "evt.dir") return over(check, std::array<std::string_view, 1>{"<"});

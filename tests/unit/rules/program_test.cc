@@ -29,13 +29,15 @@ bool naive(const Tree& tree, const Context& context) {
     case Tree::Kind::check:
       break;
   }
-  const auto reader = reader_for(tree.check->use, context.event.kind);
-  if (!reader) return false;
-  std::vector<Value> values;
-  Values out(values);
-  reader->extract(context, reader->index, out);
-  transform(tree.check->transforms, values, context.arena);
-  return tree.check->holds(values);
+  // As the engine sees it: no values at all, or a list with nothing in it.
+  const auto values_of = [&](const Operand& operand, std::vector<Value>& values) -> Given {
+    if (!evaluate(operand, context, values)) return {};
+    return values.empty() ? Given(&nothing_in_it, 0) : Given(values);
+  };
+  std::vector<Value> left, right;
+  const Given left_values = values_of(*tree.check->left, left);
+  if (tree.check->right == nullptr) return tree.check->holds(left_values);
+  return tree.check->holds(left_values, values_of(*tree.check->right, right));
 }
 
 TreePtr bound(const std::string& condition) {
@@ -83,7 +85,36 @@ const std::vector<std::string> leaves{"proc.exepath=/usr/bin/a",
                                       "k8s.ns.name=x",
                                       "fd.num>=0",
                                       "fd.name regex '/[a-z]+/.*'",
-                                      "evt.kind=open"};
+                                      "evt.kind=open",
+                                      "proc.exepath icontains BIN/",
+                                      "proc.exepath iglob '/USR/*/a'",
+                                      "tolower(fd.name) contains bin/a",
+                                      "toupper(proc.exepath) endswith /A",
+                                      "tolower(proc.exepath) in (/usr/bin/a, /opt/c)",
+                                      "proc.exepath regex '.*bin/a'",
+                                      "proc.exepath regex '/(usr|opt)/c?.*'",
+                                      "proc.cmdline regex '(?i).*BIN.*'",
+                                      "fd.filename startswith a",
+                                      "fd.directory=/usr/bin",
+                                      "fd.directory contains /usr/",
+                                      "fd.directory endswith bin",
+                                      "basename(fd.name) endswith a",
+                                      "proc.exepath contains anyof (usr, c)",
+                                      "proc.exepath contains allof (usr, in)",
+                                      "proc.exepath = oneof (/usr/bin/a, /usr/bin/a, /x)",
+                                      "proc.exepath bcontains 62696e",
+                                      "proc.exe bstartswith 2f75",
+                                      "proc.name = val(proc.pname)",
+                                      "proc.exepath = val(fd.name)",
+                                      "fd.name startswith val(proc.exepath)",
+                                      "proc.exe < val(proc.exepath)",
+                                      "user.uid = val(group.gid)",
+                                      "concat(proc.exepath, \"/\", proc.name) contains bin/a/a",
+                                      "join(\":\", (proc.name, fd.name)) endswith :/opt/c",
+                                      "proc.pname in val(proc.aname)",
+                                      "proc.exepath pmatch (/u*, /opt)",
+                                      "user.uid=1000",
+                                      "getopt(proc.arg, \"ab:\") intersects (b)"};
 
 TEST(Program, DecidesAsThePlainEvaluationDoes) {
   std::mt19937 engine(42);
