@@ -169,6 +169,118 @@ static __always_inline void send_event(const struct call *c, long ret)
 	}
 }
 
+/* Where the address that a call is given stands, of sendmmsg the first message's. False when it is given none. */
+static __always_inline bool address_argument(const struct call *c, __u64 *user, __u32 *length)
+{
+	switch (c->id) {
+	case SHRIKE_CALL_bind:
+	case SHRIKE_CALL_connect:
+		*user = c->arg[1];
+		*length = c->arg[2];
+		break;
+	case SHRIKE_CALL_sendto:
+		*user = c->arg[4];
+		*length = c->arg[5];
+		break;
+	case SHRIKE_CALL_sendmsg:
+	case SHRIKE_CALL_sendmmsg:
+		return message_name(c, c->arg[1], user, length);
+	default:
+		return false;
+	}
+	return *user != 0;
+}
+
+#define ADDRESS_MAX 112 /* all of a struct sockaddr_un, in whole words */
+
+/* The address's bytes, zeros behind them. Negative when they could not be read. */
+static __always_inline __s32 copy_address(char *to, __u64 user, __u32 length)
+{
+	__u64 n = length < ADDRESS_MAX ? length : ADDRESS_MAX;
+
+	__builtin_memset(to, 0, ADDRESS_MAX);
+	barrier_var(n);
+	n &= 127;
+	if (n > ADDRESS_MAX || bpf_probe_read_user(to, n, (const void *)user))
+		return -1;
+	return n;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(keep_address, struct pt_regs *regs, long id)
+{
+	struct entry *e;
+	struct call c;
+	__u32 length, call;
+	__u64 user;
+
+	if (!read_call(regs, false, &c) || own())
+		return 0;
+	call = c.id;
+	if (call == SHRIKE_CALL_socketcall && !unpack_socketcall(&c))
+		return 0;
+	if (!address_argument(&c, &user, &length))
+		return 0;
+	e = bpf_task_storage_get(&entries, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!e)
+		return 0;
+	e->call = call;
+	e->length[0] = copy_address(e->text[0], user, length);
+	return 0;
+}
+
+/* One of the two addresses of a changed argument, from its bytes. */
+static __always_inline void record_changed(struct scratch *s, const char *bytes, __s32 length, bool at_entry)
+{
+	struct shrike_socket *o = &s->record.socket;
+	struct address a;
+
+	a.family = *(const __u16 *)bytes;
+	a.port = *(const __u16 *)(bytes + 2);
+	__builtin_memcpy(a.ip4, bytes + 4, 4);
+	__builtin_memcpy(a.ip6, bytes + 8, 16);
+	record_address(o, &a, at_entry);
+	if (at_entry)
+		o->type = a.family; /* record_address has one place for both */
+	else
+		o->protocol = a.family;
+	if (a.family == AF_UNIX && length > 2)
+		record_bytes(s, at_entry ? SHRIKE_S_PATH : SHRIKE_S_BASE2, bytes + 2, length - 2, SHRIKE_SPAN_USER);
+}
+
+/* Says so when the address is no longer what it was at entry. Global, as socket_event is. */
+__weak __noinline int report_address(const struct call *c, long ret, struct entry *e)
+{
+	char now[ADDRESS_MAX];
+	struct scratch *s;
+	__u32 length;
+	__u64 user;
+	__s32 n;
+	int i;
+
+	if (!c || !e || e->length[0] < 0 || !address_argument(c, &user, &length))
+		return 0;
+	n = copy_address(now, user, length);
+	if (n < 0)
+		return 0;
+	for (i = 0; i < ADDRESS_MAX; i += 8)
+		if (*(__u64 *)(now + i) != *(const __u64 *)(e->text[0] + i))
+			break;
+	if (i >= ADDRESS_MAX)
+		return 0;
+	s = record_begin(CONTEXT_TASK, SHRIKE_TOCTOU);
+	if (!s)
+		return 1;
+	record_current();
+	record_call(&s->record, c, ret);
+	record_changed(s, e->text[0], e->length[0], true);
+	record_changed(s, now, n, false);
+	s->record.socket.family = s->record.socket.type;
+	s->record.socket.type = 0;
+	record_finish(s, SHRIKE_CLASS_PRIVILEGE, s->record.task.tgid);
+	return 1;
+}
+
 /* bind, connect: the socket has the address, unless the call failed; then the arguments have. */
 static __always_inline void record_named(struct scratch *s, const struct call *c, long ret, struct sock *sk, bool local)
 {
@@ -222,15 +334,19 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_network, struct pt_regs *regs, long result)
 {
 	enum shrike_kind kind;
+	struct entry *e;
 	struct call c;
 	long ret;
 
 	if (!read_call(regs, true, &c) || own())
 		return 0;
 	ret = call_result(&c, result);
+	e = kept(bpf_get_current_task_btf(), &c);
 	if (c.id == SHRIKE_CALL_socketcall && !unpack_socketcall(&c))
 		return 0;
 	kind = network_kind(c.id);
+	if (e)
+		report_address(&c, ret, e);
 	/* A connection that is still being made counts as made. */
 	if (!kind || !result_wanted(kind, kind == SHRIKE_CONNECT && ret == -EINPROGRESS ? 0 : ret))
 		return 0;

@@ -63,15 +63,15 @@
 	X(chroot, 161, 61, CHROOT, CHROOT, exit_mount, keep_path)                            \
 	/* network.bpf.c */                                                                  \
 	X(socket, 41, 359, SOCKET, SOCKET, exit_network, none)                               \
-	X(bind, 49, 361, BIND, BIND, exit_network, none)                                     \
+	X(bind, 49, 361, BIND, BIND, exit_network, keep_address)                             \
 	X(listen, 50, 363, LISTEN, LISTEN, exit_network, none)                               \
 	X(accept, 43, -1, ACCEPT, ACCEPT, exit_network, none)                                \
 	X(accept4, 288, 364, ACCEPT, ACCEPT, exit_network, none)                             \
-	X(connect, 42, 362, CONNECT, CONNECT, exit_network, none)                            \
-	X(sendto, 44, 369, SENDTO, SENDTO, exit_network, none)                               \
-	X(sendmsg, 46, 370, SENDTO, SENDTO, exit_network, none)                              \
-	X(sendmmsg, 307, 345, SENDTO, SENDTO, exit_network, none)                            \
-	X(socketcall, -1, 102, SOCKET, SENDTO, exit_network, none)                           \
+	X(connect, 42, 362, CONNECT, CONNECT, exit_network, keep_address)                    \
+	X(sendto, 44, 369, SENDTO, SENDTO, exit_network, keep_address)                       \
+	X(sendmsg, 46, 370, SENDTO, SENDTO, exit_network, keep_address)                      \
+	X(sendmmsg, 307, 345, SENDTO, SENDTO, exit_network, keep_address)                    \
+	X(socketcall, -1, 102, SOCKET, SENDTO, exit_network, keep_address)                   \
 	X(dup, 32, 41, DUP, DUP, exit_dup, none)                                             \
 	X(dup2, 33, 63, DUP, DUP, exit_dup, none)                                            \
 	X(dup3, 292, 330, DUP, DUP, exit_dup, none)                                          \

@@ -71,7 +71,8 @@ enum shrike_kind {
 	SHRIKE_URING_SETUP = 97,
 	SHRIKE_URING_OP = 98,
 	/* integrity */
-	SHRIKE_TOCTOU = 112, /* a user-memory argument differed between entry and exit */
+	SHRIKE_TOCTOU = 112, /* a user-memory argument differed between entry and exit; of addresses: socket.local as it was
+			   at entry, .remote at exit, .family and .protocol their families */
 	SHRIKE_KIND_MAX = 128
 };
 

@@ -1,7 +1,11 @@
 #include "agent/probe/decode.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstring>
 
 #include "agent/probe/path.h"
@@ -12,6 +16,7 @@ namespace {
 
 // Room for one joined path: the two texts of a record and a slash between.
 constexpr size_t path_room = SHRIKE_RECORD_MAX + 2;
+constexpr size_t address_room = 112;  // a Unix socket's path has 108 bytes at most
 
 constexpr bool known(uint16_t kind) {
   return (kind >= SHRIKE_FORK && kind <= SHRIKE_TASK) || (kind >= SHRIKE_OPEN && kind <= SHRIKE_CHROOT) ||
@@ -111,6 +116,24 @@ Error wrong_text(int index, const shrike_span& span, uint32_t size) {
           std::to_string(span.length) + " is not inside the record's " + std::to_string(size) + " bytes"};
 }
 
+// "127.0.0.1:80", "[::1]:80", or a Unix socket's path, '@' before an abstract one; written into `room`, address_room
+// long.
+std::string_view address_text(uint16_t family, const uint8_t* bytes, uint16_t port, std::string_view path, char* room) {
+  char host[INET6_ADDRSTRLEN] = "";
+  if (family == AF_UNIX) {
+    const size_t length = path.substr(0, address_room).copy(room, address_room);
+    if (length > 0 && room[0] == '\0') {
+      room[0] = '@';
+      return {room, length};
+    }
+    return std::string_view(room, length).substr(0, std::string_view(room, length).find('\0'));
+  }
+  if (family != AF_INET && family != AF_INET6) return {};
+  ::inet_ntop(family, bytes, host, sizeof host);
+  const int n = std::snprintf(room, address_room, family == AF_INET6 ? "[%s]:%u" : "%s:%u", host, unsigned{port});
+  return {room, static_cast<size_t>(n)};
+}
+
 }  // namespace
 
 Decoder::Decoder(int64_t wall_offset_ns)
@@ -164,6 +187,14 @@ Result<void> Decoder::decode(std::span<const std::byte> record, Event& event) {
     event.cwd = text[SHRIKE_S_BASE];
   } else if (r.kind == SHRIKE_TOCTOU) {
     event.path_at_exit = text[SHRIKE_S_BASE2];
+    if (r.socket.family != 0) {
+      char* room = scratch_.get() + path_room;
+      event.path.text = address_text(r.socket.family, r.socket.local, r.socket.local_port, event.path.text, room);
+      event.path_at_exit = address_text(r.socket.protocol, r.socket.remote, r.socket.remote_port, event.path_at_exit,
+                                        room + address_room);
+      event.full_path = {};
+      event.socket = {};
+    }
   } else if (r.socket.family != 0) {
     event.socket_path = text[SHRIKE_S_BASE2];
   } else {

@@ -3,9 +3,13 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 
 #include <atomic>
 #include <cstring>
@@ -110,6 +114,65 @@ TEST_F(EntryEvents, ARacingProgramIsCaught) {
   ASSERT_NE(change, nullptr);
   EXPECT_NE((*change)->path.text, (*change)->path_at_exit);
   EXPECT_EQ((*change)->path.text.size(), (*change)->path_at_exit.size());
+}
+
+// A datagram's address is nowhere but in user memory: the kernel's copy cannot be asked for. Here a second thread does
+// nothing but change it.
+TEST_F(EntryEvents, AnAddressThatChangesWhileItIsUsedIsReported) {
+  Watch watch({EventKind::sendto, EventKind::connect, EventKind::toctou});
+  ASSERT_TRUE(watch.open());
+  const pid_t racer = ::fork();
+  if (racer == 0) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(9);
+    address.sin_addr.s_addr = htonl(0x7f000001);
+    std::thread([&address] {
+      auto* last = reinterpret_cast<volatile uint8_t*>(&address.sin_addr) + 3;
+      for (;;) *last = static_cast<uint8_t>(*last ^ 3);  // 127.0.0.1, 127.0.0.2
+    }).detach();
+    const Fd fd(::socket(AF_INET, SOCK_DGRAM, 0));
+    for (;;) ::sendto(fd.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  }
+  const auto* change = expect_by(watch, racer, EventKind::toctou);
+  ::kill(racer, SIGKILL);
+  ::waitpid(racer, nullptr, 0);
+  ASSERT_NE(change, nullptr);
+  EXPECT_EQ((*change)->syscall, SYS_sendto);
+  EXPECT_NE((*change)->path.text, (*change)->path_at_exit);
+  for (const auto text : {(*change)->path.text, (*change)->path_at_exit})
+    EXPECT_TRUE(text == "127.0.0.1:9" || text == "127.0.0.2:9") << text;
+}
+
+TEST_F(EntryEvents, HonestAddressesAreNotAccused) {
+  Watch watch({EventKind::sendto, EventKind::connect, EventKind::bind, EventKind::toctou});
+  ASSERT_TRUE(watch.open());
+  const Child child = run_child([] {
+    sockaddr_un path{};
+    path.sun_family = AF_UNIX;
+    std::memset(path.sun_path, 'x', sizeof path.sun_path);
+    const Fd local(::socket(AF_UNIX, SOCK_DGRAM, 0));
+    for (const size_t length : {2u, 3u, 50u, 110u, 128u, 5000u})
+      ::connect(local.get(), reinterpret_cast<const sockaddr*>(&path), static_cast<socklen_t>(length));
+    sockaddr_in6 address{};
+    address.sin6_family = AF_INET6;
+    address.sin6_addr = in6addr_loopback;
+    address.sin6_port = htons(9);
+    const Fd fd(::socket(AF_INET6, SOCK_DGRAM, 0));
+    ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    ::sendto(fd.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    ::sendto(fd.get(), "x", 1, 0, nullptr, 0);
+    ::sendto(fd.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(1), 16);
+    address.sin6_port = htons(10);
+    ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  });
+  const auto* end =
+      expect_by(watch, child.pid, EventKind::connect, [](const Event& e) { return e.socket.remote_port == 10; });
+  ASSERT_NE(end, nullptr);
+  EXPECT_EQ(watch.count([&](const Event& e) {
+    return e.kind == EventKind::toctou && e.task.pid == static_cast<uint32_t>(child.pid);
+  }),
+            0u);
 }
 
 TEST_F(EntryEvents, HonestCallsAreNotAccused) {
