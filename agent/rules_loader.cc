@@ -50,7 +50,10 @@ std::string host_name() {
 
 Result<LoadedRules> load_rules(const std::vector<std::string>& files, const std::string& host_name) {
   std::vector<scoring::RuleFile> texts;
-  for (const auto& file : files) texts.push_back({file, TRY(read_file(file, rule_file_max_bytes))});
+  for (const auto& file : files) {
+    std::string text = TRY(read_file(file, rule_file_max_bytes));
+    texts.push_back({file, std::move(text)});
+  }
   std::vector<scoring::RuleStatus> statuses;
   auto rules = TRY(scoring::RuleSet::compile(texts, &statuses, {.hostname = host_name}));
   return LoadedRules{std::move(rules), std::move(statuses)};

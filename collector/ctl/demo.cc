@@ -43,7 +43,10 @@ Result<std::string> make_nkey(const std::string& path) {
 /// Finds what is wrong with rule files before anything is started.
 Result<void> check_rules(const std::vector<std::string>& paths) {
   std::vector<scoring::RuleFile> files;
-  for (const std::string& path : paths) files.push_back({path, TRY(read_file(path, 16u << 20))});
+  for (const std::string& path : paths) {
+    std::string text = TRY(read_file(path, 16u << 20));
+    files.push_back({path, std::move(text)});
+  }
   if (const auto rules = scoring::RuleSet::compile(files, nullptr); !rules.ok()) return rules.error();
   return {};
 }
