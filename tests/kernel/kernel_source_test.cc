@@ -8,16 +8,21 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstring>
+#include <future>
 #include <map>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <vector>
 
@@ -101,6 +106,60 @@ std::vector<uint64_t> seeds_of(const probe::KernelSource& source) {
     seeds.push_back(constants.filter.seed);
   }
   return seeds;
+}
+
+// Two processes name themselves by number all the time; while the programs are replaced, no number is missing, and
+// those that come twice are at most one for each core and reload.
+TEST(KernelSource, ReloadsUnderLoadLoseNothing) {
+  SHRIKE_NEED("bpf", Watch::possible());
+  Watch watch({EventKind::prctl});
+  ASSERT_TRUE(watch.open());
+  std::vector<pid_t> makers;
+  for (int i = 0; i < 2; ++i) {
+    makers.push_back(::fork());
+    if (makers.back() != 0) continue;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (unsigned n = 0;; ++n) {
+      ::prctl(PR_SET_NAME, std::to_string(n).c_str());
+      ::usleep(20);
+    }
+  }
+  std::map<std::pair<uint32_t, std::string>, size_t> seen;
+  const auto collect = [&](std::span<const std::byte> record) {
+    const test::Seen event(record);
+    if (event->kind == EventKind::prctl && event->arg[0] == PR_SET_NAME)
+      ++seen[{event->task.pid, std::string(event->path.text)}];
+  };
+  constexpr size_t reloads = 4;
+  for (size_t i = 0; i < reloads; ++i) {
+    FilterSpec spec = Watch::all_paths();
+    spec.kinds.set(static_cast<size_t>(EventKind::prctl));
+    auto loading = std::async(std::launch::async, [&] { return watch.source().reload(spec).ok(); });
+    while (loading.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
+      ASSERT_TRUE(watch.source().poll(std::chrono::milliseconds(1), collect).ok());
+    EXPECT_TRUE(loading.get());
+  }
+  for (const pid_t maker : makers) {
+    ::kill(maker, SIGKILL);
+    ::waitpid(maker, nullptr, 0);
+  }
+  while (*watch.source().poll(std::chrono::milliseconds(10), collect) > 0) {
+  }
+  size_t twice = 0;
+  for (const pid_t maker : makers) {
+    unsigned first = UINT_MAX, last = 0, count = 0;
+    for (const auto& [key, times] : seen) {
+      if (key.first != static_cast<uint32_t>(maker)) continue;
+      const auto number = static_cast<unsigned>(std::stoul(key.second));
+      first = std::min(first, number);
+      last = std::max(last, number);
+      ++count;
+      twice += times - 1;
+    }
+    EXPECT_GT(count, 1000u) << "too little to show anything";
+    EXPECT_EQ(count, last - first + 1) << "numbers are missing";
+  }
+  EXPECT_LE(twice, reloads * 2 * std::thread::hardware_concurrency());
 }
 
 TEST(KernelSource, EveryStartHasASeedOfItsOwnAndAReloadKeepsIt) {
