@@ -36,16 +36,17 @@ Alert sample() {
 }
 
 TEST(AlertJson, HasTheContractsKeysInItsOrder) {
-  EXPECT_EQ(alert_to_json(sample()),
-            R"({"time":"2026-11-20T08:39:00.123456789Z","node":"web-1","rule":"Read of a credential file",)"
-            R"("source":"falco","severity":"high","risk":0.75,"confidence":1.0,"tree_risk":0.875,)"
-            R"("scores":{"rules":0.875},"message":"cat read /etc/shadow","attack":["T1003.008"],)"
-            R"("priority":"Error","tags":["T1003.008","filesystem"],"process":{"pid":42,"name":"cat","exe":"/usr/bin/cat",)"
-            R"("cmdline":"cat /etc/shadow","cwd":"/root","uid":0,"user":"root","tty":"pts/0","container_id":"host",)"
-            R"("start_ns":1795163940000000000},"ancestors":["bash","sshd"],"fields":{"fd.name":"/etc/shadow","a":"b"},)"
-            R"("evidence":{"lane":"alerts","seq":7,"index":3,"verdict":"accepted"},"uid":"0123abcd","count":1,)"
-            R"("activity":"update","first_time":"2026-11-20T08:38:50.000000000Z",)"
-            R"("last_time":"2026-11-20T08:39:00.123456789Z","latency_us":1234})");
+  EXPECT_EQ(
+      alert_to_json(sample()),
+      R"({"time":"2026-11-20T08:39:00.123456789Z","node":"web-1","rule":"Read of a credential file",)"
+      R"("source":"falco","severity":"high","risk":0.75,"confidence":1.0,"tree_risk":0.875,)"
+      R"("scores":{"rules":0.875},"message":"cat read /etc/shadow","attack":["T1003.008"],)"
+      R"("priority":"Error","tags":["T1003.008","filesystem"],"process":{"pid":42,"name":"cat","exe":"/usr/bin/cat",)"
+      R"("cmdline":"cat /etc/shadow","cwd":"/root","uid":0,"user":"root","tty":"pts/0","container_id":"host",)"
+      R"("start_ns":1795163940000000000},"ancestors":["bash","sshd"],"fields":{"fd.name":"/etc/shadow","a":"b"},)"
+      R"("evidence":{"lane":"alerts","seq":7,"index":3,"verdict":"accepted"},"uid":"0123abcd","count":1,)"
+      R"("activity":"update","first_time":"2026-11-20T08:38:50.000000000Z",)"
+      R"("last_time":"2026-11-20T08:39:00.123456789Z","latency_us":1234})");
 }
 
 TEST(AlertJson, EmptyListsStayListsAndObjectsStayObjects) {
@@ -71,7 +72,8 @@ TEST(AlertJson, ReadsBackAsItWas) {
 
 TEST(AlertJson, OneOfAnEarlierVersionIsRead) {
   std::string old = alert_to_json(sample());
-  for (const auto& [from, to] : {std::pair{R"("tree_risk":)", R"("message":)"}, {R"("activity":)", R"(,"latency_us")"}}) {
+  for (const auto& [from, to] :
+       {std::pair{R"("tree_risk":)", R"("message":)"}, {R"("activity":)", R"(,"latency_us")"}}) {
     const size_t at = old.find(from);
     old.erase(at - (*to == ',' ? 1 : 0), old.find(to, at) - at + (*to == ',' ? 1 : 0));
   }
@@ -150,9 +152,8 @@ TEST(Rfc3339, ReadsWhatItWritesAndNothingElse) {
 TEST(Names, AreFoundByNameAndByValue) {
   for (const auto severity : {Severity::info, Severity::low, Severity::medium, Severity::high, Severity::critical})
     EXPECT_EQ(severity_named(severity_name(severity)), severity);
-  for (const auto source :
-       {AlertSource::falco, AlertSource::sigma, AlertSource::sequence, AlertSource::sandbox, AlertSource::integrity,
-        AlertSource::response})
+  for (const auto source : {AlertSource::falco, AlertSource::sigma, AlertSource::sequence, AlertSource::sandbox,
+                            AlertSource::integrity, AlertSource::response})
     EXPECT_EQ(source_named(source_name(source)), source);
   EXPECT_FALSE(severity_named("High"));
   EXPECT_FALSE(source_named(""));
