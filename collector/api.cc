@@ -75,6 +75,8 @@ class HttpApi : public Api {
   void follow_lines(Response& response, Feed<Row>& feed, Query query, History history);
   template <class Row, class Query, class History>
   void run_follow(DataSink& sink, typename Feed<Row>::Follower& follower, const Query& query, const History& history);
+  template <class Query, class Feed, class History>
+  void lines_of(const Request& request, Response& response, Query (QueryReader::*read)(), Feed& feed, History history);
   void alerts(const Request& request, Response& response);
   void verdicts(const Request& request, Response& response);
   void events(const Request& request, Response& response);
@@ -231,15 +233,15 @@ void HttpApi::run_follow(DataSink& sink, typename Feed<Row>::Follower& follower,
   }
 }
 
-void HttpApi::alerts(const Request& request, Response& response) {
+// What is kept of one kind, and with `follow` also what comes.
+template <class Query, class Feed, class History>
+void HttpApi::lines_of(const Request& request, Response& response, Query (QueryReader::*read)(), Feed& feed,
+                       History history) {
   QueryReader reader(request.params, wall_now_ns());
-  AlertQuery query = reader.alerts();
+  Query query = (reader.*read)();
   const bool follow = reader.follow();
   if (refused(response, reader.finish())) return;
-  const auto history = [](IndexReader& index, const AlertQuery& q, uint64_t last, const IndexReader::Line& each) {
-    return index.alerts(q, last, each);
-  };
-  if (follow) return follow_lines(response, parts_.alerts, std::move(query), history);
+  if (follow) return follow_lines(response, feed, std::move(query), history);
   stream(response, ndjson, [this, query, history](DataSink& sink) -> Result<void> {
     IndexReader index = TRY(this->index());
     Lines lines(sink);
@@ -249,22 +251,18 @@ void HttpApi::alerts(const Request& request, Response& response) {
   });
 }
 
+void HttpApi::alerts(const Request& request, Response& response) {
+  lines_of(request, response, &QueryReader::alerts, parts_.alerts,
+           [](IndexReader& index, const AlertQuery& query, uint64_t last, const IndexReader::Line& each) {
+             return index.alerts(query, last, each);
+           });
+}
+
 void HttpApi::verdicts(const Request& request, Response& response) {
-  QueryReader reader(request.params, wall_now_ns());
-  VerdictQuery query = reader.verdicts();
-  const bool follow = reader.follow();
-  if (refused(response, reader.finish())) return;
-  const auto history = [](IndexReader& index, const VerdictQuery& q, uint64_t last, const IndexReader::Line& each) {
-    return index.verdicts(q, last, each);
-  };
-  if (follow) return follow_lines(response, parts_.verdicts, std::move(query), history);
-  stream(response, ndjson, [this, query, history](DataSink& sink) -> Result<void> {
-    IndexReader index = TRY(this->index());
-    Lines lines(sink);
-    TRY_VOID(history(index, query, INT64_MAX, [&](std::string_view line) { return lines.add(line); }));
-    lines.flush();
-    return {};
-  });
+  lines_of(request, response, &QueryReader::verdicts, parts_.verdicts,
+           [](IndexReader& index, const VerdictQuery& query, uint64_t last, const IndexReader::Line& each) {
+             return index.verdicts(query, last, each);
+           });
 }
 
 void HttpApi::events(const Request& request, Response& response) {
