@@ -221,6 +221,7 @@ std::variant<CheckPtr, Fault> bind_check(const Node& node, std::string& remark) 
       remark = "no event of ours has evt.type " + value;
   }
   if (check.op == Operator::in && check.texts.size() > 4) check.set = std::make_unique<TextSet>(check.texts);
+  if (check.op == Operator::pmatch) check.patterns = std::any_of(check.texts.begin(), check.texts.end(), is_glob);
   fault.message = compile_regexes(check);
   if (!fault.message.empty()) return fault;
   return CheckPtr(std::make_shared<const Check>(std::move(check)));

@@ -83,6 +83,7 @@ bool Check::passes_one(const Value& value, size_t index) const {
   const re2::StringPiece text(value.text.data(), value.text.size());
   if (op == Operator::regex) return re2::RE2::FullMatch(text, *regexes[index]);
   if (op == Operator::search) return re2::RE2::PartialMatch(text, *regexes[index]);
+  if (patterns && is_glob(texts[index])) return glob_prefix(texts[index], value.text);
   return text_passes(op, value.text, texts[index]);
 }
 

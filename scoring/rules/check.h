@@ -29,7 +29,8 @@ struct Check {
   std::vector<Network> networks;
   std::unique_ptr<const TextSet> set;  ///< `in` of more than four texts
   std::vector<std::unique_ptr<const re2::RE2>> regexes;
-  std::string key;  ///< same text: same check
+  bool patterns = false;  ///< pmatch: there are patterns among the texts
+  std::string key;        ///< same text: same check
   unsigned cost = 1;
 
   Check();

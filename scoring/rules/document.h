@@ -68,11 +68,11 @@ Document read_document(const RuleFile& file);
 struct YamlValue {
   enum class Kind : uint8_t { null, scalar, list, map };
   Kind kind = Kind::null;
-  std::string text;                                   ///< scalar
-  std::vector<YamlValue> items;                       ///< list
+  std::string text;                                    ///< scalar
+  std::vector<YamlValue> items;                        ///< list
   std::vector<std::pair<YamlValue, YamlValue>> pairs;  ///< map, in the file's order; a key may come twice
-  int line = 0;                                       ///< 1-based
-  int column = 0;                                     ///< 1-based
+  int line = 0;                                        ///< 1-based
+  int column = 0;                                      ///< 1-based
 };
 /// The documents of a YAML file that are not empty. Anchors are spelt out; what would be larger than a million values
 /// with them is a problem.

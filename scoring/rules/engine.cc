@@ -10,6 +10,7 @@
 #include "scoring/rules/derive.h"
 #include "scoring/rules/output.h"
 #include "scoring/rules/program.h"
+#include "scoring/rules/ready_rule.h"
 
 namespace shrike::scoring {
 namespace {
@@ -72,9 +73,11 @@ bool is_technique(std::string_view tag) {
 
 struct Rule {
   std::string name;
+  AlertSource source = AlertSource::falco;
   Severity severity = Severity::info;
   double confidence = usual_confidence;
   std::vector<std::string> attack;
+  std::vector<std::pair<std::string, std::string>> facts;  // for the alert's fields
   Output output;
 };
 
@@ -134,6 +137,7 @@ void RuleSet::Impl::finish(const std::string& canonical) {
   size_t checks = 0, slots = 0, most_rules = 0;
   for (Program& program : programs) {
     program.finish();
+    program.take_room(scratch);
     checks = std::max(checks, program.check_count());
     slots = std::max(slots, program.slot_count());
     most_rules = std::max(most_rules, program.rule_count());
@@ -197,6 +201,15 @@ Outcome build(const Definitions& definitions, const RuleDefinition& definition, 
   return out;
 }
 
+// All that decides what a rule says and when, as text.
+std::string spelt(const Rule& rule, const TreePtr& condition, const std::string& output) {
+  std::string out = rule.name + "\n" + std::string(severity_name(rule.severity)) + "\n" +
+                    std::to_string(rule.confidence) + "\n" + joined(rule.attack) + "\n" + output + "\n";
+  for (const auto& [name, value] : rule.facts) out += name + "=" + value + "\n";
+  print(condition, out);
+  return out + "\n";
+}
+
 }  // namespace
 
 RuleSet::RuleSet(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -206,6 +219,11 @@ RuleSet::~RuleSet() = default;
 
 Result<RuleSet> RuleSet::compile(const std::vector<RuleFile>& files, std::vector<RuleStatus>* statuses,
                                  const CompileOptions& options) {
+  return compile(files, {}, statuses, options);
+}
+
+Result<RuleSet> RuleSet::compile(const std::vector<RuleFile>& files, const std::vector<ReadyRule>& more,
+                                 std::vector<RuleStatus>* statuses, const CompileOptions& options) {
   std::optional<Error> first;
   const auto report = [&](RuleStatus status) {
     if (statuses != nullptr) statuses->push_back(std::move(status));
@@ -244,13 +262,28 @@ Result<RuleSet> RuleSet::compile(const std::vector<RuleFile>& files, std::vector
       wrong(definition.name, *outcome.wrong);
       continue;
     }
-    canonical += definition.name + "\n" + std::string(severity_name(outcome.rule.severity)) + "\n" +
-                 std::to_string(outcome.rule.confidence) + "\n" + joined(outcome.rule.attack) + "\n" +
-                 definition.output->value + "\n";
-    print(outcome.condition, canonical);
-    canonical += "\n";
+    canonical += spelt(outcome.rule, outcome.condition, definition.output->value);
     impl->add(std::move(outcome.rule), outcome.condition, remarks);
     report(status_of(definition, RuleStatus::State::loaded, joined(remarks)));
+  }
+  for (const ReadyRule& ready : more) {
+    auto output = Output::parse(ready.output);
+    if (const auto* fault = std::get_if<Fault>(&output)) {
+      wrong(ready.name, {"in the output: " + fault->message, ready.position});
+      continue;
+    }
+    Rule rule{ready.name,
+              ready.source,
+              ready.severity,
+              ready.confidence,
+              ready.attack,
+              ready.facts,
+              std::get<Output>(std::move(output))};
+    canonical += spelt(rule, ready.condition, ready.output);
+    std::vector<std::string> remarks = ready.remarks;
+    impl->add(std::move(rule), ready.condition, remarks);
+    report({RuleStatus::State::loaded, ready.name, ready.position.file, ready.position.line, ready.position.column,
+            joined(remarks)});
   }
   if (first) return *first;
   impl->finish(canonical);
@@ -272,6 +305,7 @@ void RuleSet::evaluate(const Event& event, std::vector<Alert>& alerts) const {
     const Rule& rule = impl.rules[index];
     Alert& alert = alerts.emplace_back(alert_about(event));
     alert.rule = rule.name;
+    alert.source = rule.source;
     alert.severity = rule.severity;
     alert.confidence = rule.confidence;
     alert.risk = risk_of(rule.severity, rule.confidence);
@@ -281,6 +315,7 @@ void RuleSet::evaluate(const Event& event, std::vector<Alert>& alerts) const {
                                  std::to_string(event.task.tid) + "\n" + std::to_string(event.task.start_ns);
     alert.uid = hex(as_bytes(sha256(identity))).substr(0, 32);
     rule.output.render(context, impl.scratch, alert.message, alert.fields);
+    alert.fields.insert(alert.fields.end(), rule.facts.begin(), rule.facts.end());
   }
 }
 

@@ -29,6 +29,8 @@ struct RuleStatus {
   std::string reason;  ///< for unsupported and wrong; for loaded: a warning, or empty
 };
 
+struct ReadyRule;  // ready_rule.h
+
 /// What rules may ask for and no event carries.
 struct CompileOptions {
   std::string hostname;  ///< evt.hostname; missing when empty
@@ -43,6 +45,9 @@ class RuleSet {
   /// of another source than "syscall".
   static Result<RuleSet> compile(const std::vector<RuleFile>& files, std::vector<RuleStatus>* statuses,
                                  const CompileOptions& options = {});
+  /// The same with rules of other front ends behind them, in one compiled form.
+  static Result<RuleSet> compile(const std::vector<RuleFile>& files, const std::vector<ReadyRule>& more,
+                                 std::vector<RuleStatus>* statuses, const CompileOptions& options);
 
   RuleSet(RuleSet&&) noexcept;
   RuleSet& operator=(RuleSet&&) noexcept;

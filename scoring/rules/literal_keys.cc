@@ -109,7 +109,11 @@ bool few_values(const Operand& operand) {
        "fd.type",        "fd.typechar",   "fd.l4proto",     "fd.sockfamily",  "user.name",         "group.name",
        "user.loginname", "container.id",  "container.name", "container.type", "container.full_id", "user.uid",
        "group.gid",      "user.loginuid", "proc.tty"});
-  return std::find(names.begin(), names.end(), operand.use.field->name) != names.end();
+  const std::string_view name = operand.use.field->name;
+  static constexpr auto arguments = std::to_array<std::string_view>(
+      {"flags", "mode", "res", "fd", "prot", "domain", "type", "proto", "request", "cmd", "op", "option", "sig"});
+  if (name == "evt.arg") return std::find(arguments.begin(), arguments.end(), operand.use.argument) != arguments.end();
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 }  // namespace
@@ -181,7 +185,7 @@ void LiteralIndex::key_of_text(Operator op, std::string_view text, Part part, st
 // False: nothing can be named for one of the check's values, any of which would be enough.
 bool LiteralIndex::keys_of(const Check& check, Part part, std::vector<Key>& keys) {
   if (check.right != nullptr || check.op == Operator::exists || check.op == Operator::not_equal) return false;
-  const double common = few_values(*check.left) ? 0.5 : 0;
+  const double common = few_values(*check.left) ? 0.5 : 0;  // found in half of all events
   if (check.type == Type::number) {
     if (check.op != Operator::equal && check.op != Operator::in && check.op != Operator::intersects) return false;
     for (const int64_t number : check.numbers) {

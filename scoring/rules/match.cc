@@ -9,8 +9,6 @@
 
 namespace shrike::scoring {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
 bool contains(std::string_view text, std::string_view part) {
   return part.empty() || memmem(text.data(), text.size(), part.data(), part.size()) != nullptr;
 }
@@ -95,10 +93,10 @@ bool glob(std::string_view pattern, std::string_view text, bool ignore_case) {
   return p == pattern.size();
 }
 
-namespace {
+bool is_glob(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
 
-// The same where a part of the prefix is a pattern: every part is matched on its own.
 bool glob_prefix(std::string_view prefix, std::string_view path) {
+  while (prefix.size() > 1 && prefix.back() == '/') prefix.remove_suffix(1);
   while (!prefix.empty()) {
     const size_t prefix_end = std::min(prefix.find('/'), prefix.size()),
                  path_end = std::min(path.find('/'), path.size());
@@ -110,11 +108,8 @@ bool glob_prefix(std::string_view prefix, std::string_view path) {
   return true;
 }
 
-}  // namespace
-
 bool path_prefix(std::string_view prefix, std::string_view path) {
   while (prefix.size() > 1 && prefix.back() == '/') prefix.remove_suffix(1);
-  if (prefix.find_first_of("*?[") != std::string_view::npos) return glob_prefix(prefix, path);
   if (!path.starts_with(prefix)) return false;
   return path.size() == prefix.size() || prefix == "/" || path[prefix.size()] == '/';
 }

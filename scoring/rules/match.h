@@ -16,9 +16,12 @@ bool contains_ignoring_case(std::string_view text, std::string_view part);
 /// fnmatch without any special meaning of '/': '*', '?', '[a-z]', '[!x]', backslash. Time is at most the product of
 /// both lengths.
 bool glob(std::string_view pattern, std::string_view text, bool ignore_case);
-/// `prefix` is `path` or one of the folders above it.
+/// `prefix` is `path` or one of the folders above it. Slashes at its end do not count.
 bool path_prefix(std::string_view prefix, std::string_view path);
-char lower(char c);
+/// The same where parts of `prefix`, between slashes, are patterns.
+bool glob_prefix(std::string_view prefix, std::string_view path);
+bool is_glob(std::string_view text);
+inline char lower(char c) { return static_cast<char>(c + (static_cast<unsigned char>(c - 'A') < 26 ? 'a' - 'A' : 0)); }
 
 /// A network or, with all bits, one address.
 struct Network {

@@ -2,8 +2,40 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 namespace shrike::scoring {
+
+namespace {
+
+// Eight characters at a time; who equals whom is decided by comparing. Not empty.
+uint64_t long_hash(std::string_view text) {
+  uint64_t hash = text.size() * 0x9e3779b97f4a7c15u;
+  const auto mix = [&](const char* at, size_t size) {
+    uint64_t word = 0;
+    std::memcpy(&word, at, size);
+    hash = (hash ^ word) * 0xff51afd7ed558ccdu;
+    hash ^= hash >> 32;
+  };
+  const char* at = text.data();
+  size_t left = text.size();
+  for (; left > 8; at += 8, left -= 8) mix(at, 8);
+  if (text.size() >= 8) {
+    mix(text.data() + text.size() - 8, 8);
+  } else {
+    mix(at, left);
+  }
+  return hash;
+}
+
+}  // namespace
+
+void Program::take_room(Scratch& scratch) {
+  first_gate_ = scratch.gates.size();
+  scratch.gates.resize(first_gate_ + gates_.size());
+  first_memo_ = scratch.memos.size();
+  scratch.memos.resize(first_memo_ + guards_.size() * Scratch::memos_per_guard);
+}
 
 void Scratch::next() {
   arena.reset();
@@ -19,33 +51,65 @@ void Scratch::next() {
 void Program::begin(const Context& context, Scratch& scratch) const {
   scratch.next();
   std::copy(all_.begin(), all_.end(), scratch.wanted.begin());
-  for (const Gate& gate : gates_) {
-    uint64_t needed = 0;
-    for (size_t word = 0; word < all_.size(); ++word) needed |= scratch.wanted[word] & gate.rules[word];
-    if (needed == 0 || truth(gate.check, context, scratch) == gate.wanted) continue;
-    for (size_t word = 0; word < all_.size(); ++word) scratch.wanted[word] &= ~gate.rules[word];
-  }
+  pass_gates(context, scratch);
   pass_guards(context, scratch);
+}
+
+void Program::pass_gates(const Context& context, Scratch& scratch) const {
+  const size_t words = all_.size();
+  constexpr uint16_t trial = 64, again = 4096;
+  Scratch::GateUse* use = scratch.gates.data() + first_gate_;
+  for (const Gate& gate : gates_) {
+    Scratch::GateUse& now = *use++;
+    if (++now.asked >= again) now = {};
+    if (now.asked > trial && now.closed * 8 < trial) continue;
+    uint64_t needed = 0;
+    for (size_t word = 0; word < words; ++word) needed |= scratch.wanted[word] & gate.rules[word];
+    if (needed == 0 || truth(gate.check, context, scratch) == gate.wanted) continue;
+    if (now.asked <= trial) ++now.closed;
+    for (size_t word = 0; word < words; ++word) scratch.wanted[word] &= ~gate.rules[word];
+  }
 }
 
 void Program::pass_guards(const Context& context, Scratch& scratch) const {
   const size_t words = all_.size();
   if (guards_.empty()) return;
   std::fill_n(scratch.passed.begin(), words, 0);
+  Scratch::Memo* memos = scratch.memos.data() + first_memo_ - Scratch::memos_per_guard;
   for (const Guard& guard : guards_) {
+    memos += Scratch::memos_per_guard;
     uint64_t needed = 0;
     for (size_t word = 0; word < words; ++word) needed |= scratch.wanted[word] & guard.rules[word];
     if (needed == 0) continue;
     const Given values = given(guard.slot, context, scratch);
     scratch.slots[guard.slot].searched = scratch.epoch;
-    scratch.found.clear();
-    guard.index.find(values, scratch.arena, scratch.found);
+    search(guard, values, memos, scratch);
     for (const uint32_t check : scratch.found) {
       scratch.candidate[check] = scratch.epoch;
       for (const uint32_t rule : guarded_[check]) scratch.passed[rule / 64] |= uint64_t{1} << (rule % 64);
     }
   }
   for (size_t word = 0; word < words; ++word) scratch.wanted[word] &= scratch.passed[word] | ~guarded_rules_[word];
+}
+
+void Program::search(const Guard& guard, Given values, Scratch::Memo* memos, Scratch& scratch) const {
+  auto& found = scratch.found;
+  found.clear();
+  const std::string_view text = values.size() == 1 ? values.front().text : std::string_view{};
+  if (text.empty() || text.size() > sizeof Scratch::Memo::text) return guard.index.find(values, scratch.arena, found);
+  const uint64_t hash = long_hash(text);
+  Scratch::Memo& memo = memos[hash % Scratch::memos_per_guard];
+  if (memo.hash == hash && memo.size == text.size() && std::memcmp(memo.text.data(), text.data(), text.size()) == 0) {
+    found.insert(found.end(), memo.found.begin(), memo.found.begin() + memo.count);
+    return;
+  }
+  guard.index.find(values, scratch.arena, found);
+  if (found.size() > memo.found.size()) return;
+  memo.hash = hash;
+  memo.size = static_cast<uint16_t>(text.size());
+  memo.count = static_cast<uint16_t>(found.size());
+  std::copy(found.begin(), found.end(), memo.found.begin());
+  std::memcpy(memo.text.data(), text.data(), text.size());
 }
 
 bool Program::holds(uint32_t at, const Context& context, Scratch& scratch) const {

@@ -7,8 +7,10 @@
 //    has found one in its single pass over that field;
 // 3. what is left of the rule is a list of checks and jumps.
 
+#include <array>
 #include <bit>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -28,9 +30,24 @@ class Scratch {
     uint32_t begin = 0, end = 0;
     bool missing = false;
   };
+  // How often a gate was asked and how often it closed: one that seldom closes is not asked first.
+  struct GateUse {
+    uint16_t asked = 0, closed = 0;
+  };
+  // What an index found in a text it was asked about before: programs and paths come again and again.
+  struct Memo {
+    uint64_t hash = 0;
+    uint16_t size = UINT16_MAX;  // of the text; UINT16_MAX: nothing here yet
+    uint16_t count = 0;
+    std::array<uint32_t, 5> found{};
+    std::array<char, 96> text{};
+  };
+  static constexpr size_t memos_per_guard = 256;
+  std::vector<Memo> memos;
   Arena arena;
   std::vector<Value> values;
   std::vector<Value> made;
+  std::vector<GateUse> gates;
   std::vector<Slot> slots;
   std::vector<uint32_t> known;      // per check: epoch << 1 | truth
   std::vector<uint32_t> candidate;  // per check: epoch in which its index found it
@@ -59,6 +76,8 @@ class Program {
   [[nodiscard]] size_t check_count() const { return checks_.size(); }
   [[nodiscard]] size_t slot_count() const { return slots_.size(); }
   [[nodiscard]] size_t rule_count() const { return rules_.size(); }
+  /// Takes a part of Scratch::gates and Scratch::memos for itself. To be called once, behind finish().
+  void take_room(Scratch& scratch);
   /// How the rule given to add() under that number is chosen; only behind finish().
   [[nodiscard]] Selection selection(uint32_t rule) const;
   /// Calls `matched(rule)` for every rule that holds, in the order they were added. It returns false to stop.
@@ -121,10 +140,13 @@ class Program {
   [[nodiscard]] std::vector<uint32_t> guard_of(const TreePtr& tree, double& weight) const;
   void make_gates();
   void make_guards();
+  std::map<uint32_t, std::vector<uint32_t>> choose_guards();
   void read(uint32_t slot, const Context& context, Scratch& scratch) const;
   [[nodiscard]] Given given(uint32_t slot, const Context& context, Scratch& scratch) const;
   void begin(const Context& context, Scratch& scratch) const;
+  void pass_gates(const Context& context, Scratch& scratch) const;
   void pass_guards(const Context& context, Scratch& scratch) const;
+  void search(const Guard& guard, Given values, Scratch::Memo* memos, Scratch& scratch) const;
   bool holds(uint32_t at, const Context& context, Scratch& scratch) const;
   bool truth(uint32_t check, const Context& context, Scratch& scratch) const {
     const uint32_t known = scratch.known[check];
@@ -138,8 +160,10 @@ class Program {
   std::vector<Entry> rules_;
   std::vector<Gate> gates_;
   std::vector<Guard> guards_;
+  size_t first_gate_ = 0, first_memo_ = 0;
   Mask all_, guarded_rules_;
-  std::vector<std::vector<uint32_t>> guarded_;                          // per check: rules it guards
+  std::vector<bool> refused_;                   // per slot: not worth an index, while guards are chosen
+  std::vector<std::vector<uint32_t>> guarded_;  // per check: rules it guards
   std::unordered_map<std::string, uint32_t> check_index_, slot_index_;  // by key
 };
 

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "scoring/rules/program.h"
 
 namespace shrike::scoring {
 namespace {
 
-constexpr size_t gates_max = 8;
+constexpr size_t gates_max = 12;
 constexpr unsigned gate_cost_max = 4;
 constexpr double often = 0.3;  // per literal: what is found that often guards nothing
 
@@ -108,7 +109,7 @@ std::vector<uint32_t> Program::guard_of(const TreePtr& tree, double& weight) con
       const uint32_t check = check_index_.at(tree->check->key);
       const BoundCheck& bound = checks_[check];
       const auto literals = static_cast<double>(std::max(bound.check->texts.size(), bound.check->numbers.size()));
-      if (bound.index_slot == none || bound.weight > often * literals) return {};
+      if (bound.index_slot == none || bound.weight > often * literals || refused_[bound.index_slot]) return {};
       weight = bound.weight + 0.02 * slots_[bound.index_slot].operand->cost;
       return {check};
     }
@@ -147,21 +148,37 @@ void Program::add(uint32_t rule, const TreePtr& condition, EventKind kind) {
   rules_.push_back({rule, condition, start, {}, 1});
 }
 
+// Reading and searching a field costs as much as beginning a few rules: one that guards fewer is not searched, and its
+// rules get another guard or none.
+std::map<uint32_t, std::vector<uint32_t>> Program::choose_guards() {
+  refused_.assign(slots_.size(), false);
+  for (;;) {
+    std::map<uint32_t, std::vector<uint32_t>> rules_of_slot;
+    for (uint32_t i = 0; i < rules_.size(); ++i) {
+      Entry& entry = rules_[i];
+      entry.guard = guard_of(entry.condition, entry.weight);
+      if (entry.guard.empty()) entry.weight = 1;
+      std::set<uint32_t> slots;
+      for (const uint32_t check : entry.guard) slots.insert(checks_[check].index_slot);
+      for (const uint32_t slot : slots) rules_of_slot[slot].push_back(i);
+    }
+    double worst = 0;
+    uint32_t refused = none;
+    for (const auto& [slot, rules] : rules_of_slot) {
+      const double missing = 3 + slots_[slot].operand->cost / 2.0 - static_cast<double>(rules.size());
+      if (missing > worst) worst = missing, refused = slot;
+    }
+    if (refused == none) return rules_of_slot;
+    refused_[refused] = true;
+  }
+}
+
 void Program::make_guards() {
-  std::map<uint32_t, std::vector<uint32_t>> rules_of_slot;
+  const auto rules_of_slot = choose_guards();
   guarded_.resize(checks_.size());
   for (uint32_t i = 0; i < rules_.size(); ++i) {
-    Entry& entry = rules_[i];
-    entry.guard = guard_of(entry.condition, entry.weight);
-    if (entry.guard.empty()) {
-      entry.weight = 1;
-      continue;
-    }
-    set_bit(guarded_rules_, i);
-    for (const uint32_t check : entry.guard) {
-      rules_of_slot[checks_[check].index_slot].push_back(i);
-      guarded_[check].push_back(i);
-    }
+    if (!rules_[i].guard.empty()) set_bit(guarded_rules_, i);
+    for (const uint32_t check : rules_[i].guard) guarded_[check].push_back(i);
   }
   for (const auto& [slot, rules] : rules_of_slot) {
     Guard guard{slot, {}, Mask(all_.size())};
