@@ -35,11 +35,24 @@ std::string check_severity(const std::string& text) {
   return severity_named(text) ? std::string() : "'" + text + "' is no severity: critical, high, medium, low or info";
 }
 std::string check_format(const std::string& text) {
-  if (text == "text" || text == "json") return {};
-  for (const char* later : {"falco", "ocsf", "ecs", "cef"}) {
-    if (text == later) return "the format " + text + " is not in this release, only text and json are";
-  }
-  return "'" + text + "' is no format: text or json";
+  return format_named(text) ? std::string() : "'" + text + "' is no format: " + std::string(format_names());
+}
+
+void add_format(CLI::App& app, Format& format) {
+  app.add_option_function<std::string>(
+         "--format", [&format](const std::string& text) { format = *format_named(text); },
+         "Of alerts: " + std::string(format_names()))
+      ->type_name("FORMAT")
+      ->check(check_format);
+  app.add_flag_callback(
+      "--json", [&format] { format = Format::json; }, "The same as --format json");
+}
+
+/// The other formats are made of alerts.
+void check_fits(Format format, bool alerts) {
+  if (alerts || format == Format::text || format == Format::json) return;
+  throw CLI::ValidationError("--format",
+                             std::string(format_name(format)) + " is for alerts: only text and json fit here");
 }
 
 void add_time_range(CLI::App& app, std::string& since, std::string* until) {
@@ -62,18 +75,13 @@ void add_tail(CLI::App& root, TailOptions& o) {
       ->check(check_severity);
   add_node(*app, o.node);
   app->add_option("--rule", o.rule, "Only alerts of this rule")->type_name("RULE");
-  app->add_option_function<std::string>(
-         "--format", [&o](const std::string& text) { o.format = text == "json" ? Format::json : Format::text; },
-         "text or json")
-      ->type_name("FORMAT")
-      ->check(check_format);
-  app->add_flag_callback(
-      "--json", [&o] { o.format = Format::json; }, "The same as --format json");
+  add_format(*app, o.format);
   app->add_flag("--verdicts", o.verdicts, "Print the verifier's verdict on each batch instead of alerts");
   app->add_flag_callback(
       "--follow", [&o] { o.follow = true; }, "Go on with what comes; the default");
   app->add_flag_callback(
       "--no-follow", [&o] { o.follow = false; }, "End after what is stored");
+  app->callback([&o] { check_fits(o.format, !o.verdicts); });
 }
 
 void add_query(CLI::App& root, QueryOptions& o) {
@@ -95,7 +103,7 @@ void add_query(CLI::App& root, QueryOptions& o) {
       ->type_name("N")
       ->check(CLI::Range(0, 100'000))
       ->capture_default_str();
-  app->add_flag("--json", o.json, "One JSON object a line");
+  add_format(*app, o.format);
   CLI::Option* proof = app->add_flag("--proof", o.proof, "Export one event with its proof, for `shrike verify --file`");
   CLI::Option* seq = app->add_option("--seq", o.seq, "Proof: the batch, as in an alert's evidence")->type_name("SEQ");
   CLI::Option* index = app->add_option("--index", o.index, "Proof: the event in the batch, from 0")->type_name("INDEX");
@@ -103,6 +111,7 @@ void add_query(CLI::App& root, QueryOptions& o) {
       app->add_option("--boot", o.boot, "Proof: the node's boot id, when not the newest")->type_name("HEX");
   for (CLI::Option* option : {seq, index, boot}) option->needs(proof);
   app->callback([&o, seq] {
+    check_fits(o.format, o.what == "alerts");
     if (o.proof && (o.node.empty() || o.lane.empty() || seq->count() == 0)) {
       throw CLI::ValidationError("--proof", "needs --node, --lane and --seq (see an alert's evidence)");
     }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "collector/ctl/output.h"
+#include "common/format/format.h"
 
 namespace shrike::ctl {
 
@@ -26,8 +27,6 @@ struct ApiOptions {
   std::string config;
 };
 
-enum class Format { text, json };
-
 struct TailOptions {
   std::string since, severity, node, rule;
   Format format = Format::text;
@@ -40,7 +39,7 @@ struct QueryOptions {
   std::string node, lane, since, until, kind, severity, rule, boot;
   std::optional<uint32_t> pid;
   uint64_t limit = 1000;  ///< 0: all
-  bool json = false;
+  Format format = Format::text;
   bool proof = false;
   uint64_t seq = 0;
   uint32_t index = 0;

@@ -29,8 +29,8 @@ Parameters parameters_of(const QueryOptions& o) {
 }
 
 Result<std::string> format(const QueryOptions& o, std::string_view line, bool colour) {
-  if (o.json) return std::string(line);
-  if (o.what == "alerts") return alert_as_text(line, colour);
+  if (o.format == Format::json) return std::string(line);  // as it is stored, latency included
+  if (o.what == "alerts") return alert_as(o.format, line, 0, colour);
   return o.what == "verdicts" ? verdict_as_text(line, colour) : event_as_text(line, colour);
 }
 

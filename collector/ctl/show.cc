@@ -117,6 +117,12 @@ Result<std::string> alert_as_text(std::string_view line, bool colour) {
   return alert_to_text(alert, colour);
 }
 
+Result<std::string> alert_as(Format format, std::string_view line, uint64_t now_ns, bool colour) {
+  if (format == Format::text) return alert_as_text(line, colour);
+  if (format == Format::json) return alert_as_json(line, now_ns);
+  return format_alert(TRY(alert_from_json(line)), format);
+}
+
 Result<std::string> verdict_as_text(std::string_view line, bool colour) {
   const Json json = TRY(object(line, "verdict"));
   const std::string verdict = text(json, "verdict");

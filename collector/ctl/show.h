@@ -6,12 +6,15 @@
 #include <string_view>
 
 #include "common/base/result.h"
+#include "common/format/format.h"
 
 namespace shrike::ctl {
 
 /// An alert of the operator contract with `latency_us` set to `now_ns` less its time. Errors: not such an alert.
 Result<std::string> alert_as_json(std::string_view line, uint64_t now_ns);
 Result<std::string> alert_as_text(std::string_view line, bool colour);
+/// The same in any format. `now_ns` is for json's latency; only text has colour.
+Result<std::string> alert_as(Format format, std::string_view line, uint64_t now_ns, bool colour);
 /// A verdict: time, verdict, node, lane, seq, events and the reason.
 Result<std::string> verdict_as_text(std::string_view line, bool colour);
 /// A decoded event: time, node, kind, pid, name and what it is about.

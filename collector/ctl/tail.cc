@@ -63,7 +63,7 @@ class Tail {
       return options_.format == Format::json ? Result<std::string>(std::string(line))
                                              : verdict_as_text(line, out_.colour());
     }
-    return options_.format == Format::json ? alert_as_json(line, wall_now_ns()) : alert_as_text(line, out_.colour());
+    return alert_as(options_.format, line, wall_now_ns(), out_.colour());
   }
   bool warn(const Error& error) {
     complain("left out a line of the collector: " + error.message);

@@ -44,12 +44,22 @@ TEST(Options, TailFollowsAndPrintsTextUnlessToldOtherwise) {
   EXPECT_EQ(command<TailOptions>({"tail", "--format=text"}).format, Format::text);
 }
 
-TEST(Options, FormatsOfLaterReleasesAreNamedAsSuch) {
-  for (const char* format : {"falco", "ocsf", "ecs", "cef"}) {
-    const Stop stop = stop_of({"tail", "--format", format});
-    EXPECT_EQ(stop.code, exit_usage);
-    EXPECT_THAT(stop.text, HasSubstr("not in this release"));
+TEST(Options, AlertsHaveEveryFormatAndTheRestTextAndJson) {
+  for (const char* format : {"text", "json", "falco", "ocsf", "ecs", "cef"}) {
+    EXPECT_EQ(command<TailOptions>({"tail", "--format", format}).format, format_named(format));
+    EXPECT_EQ(command<QueryOptions>({"query", "alerts", "--format", format}).format, format_named(format));
+    const bool fits = format_named(format) == Format::text || format_named(format) == Format::json;
+    for (const std::vector<std::string>& words : {std::vector<std::string>{"query", "events", "--format", format},
+                                                  {"query", "verdicts", "--format", format},
+                                                  {"tail", "--verdicts", "--format", format}}) {
+      if (fits) {
+        EXPECT_TRUE(std::holds_alternative<Invocation>(parse_options(words)));
+      } else {
+        EXPECT_THAT(stop_of(words).text, HasSubstr("is for alerts"));
+      }
+    }
   }
+  EXPECT_EQ(command<QueryOptions>({"query", "--json"}).format, Format::json);
   EXPECT_THAT(stop_of({"tail", "--format", "xml"}).text, HasSubstr("is no format"));
 }
 

@@ -31,6 +31,19 @@ TEST(Show, AlertGetsItsLatencyAndKeepsEverythingElse) {
   EXPECT_THAT(*line, Not(HasSubstr("\n")));
 }
 
+TEST(Show, AnAlertIsShownInEveryFormat) {
+  const std::string line = alert_to_json(alert());
+  EXPECT_EQ(alert_as(Format::text, line, 0, false).value(), alert_as_text(line, false).value());
+  EXPECT_EQ(alert_as(Format::json, line, 7, false).value(), alert_as_json(line, 7).value());
+  for (const Format format : {Format::falco, Format::ocsf, Format::ecs, Format::cef}) {
+    const auto shown = alert_as(format, line, 0, true);
+    ASSERT_TRUE(shown.ok());
+    EXPECT_EQ(*shown, format_alert(alert(), format));
+    EXPECT_THAT(*shown, Not(HasSubstr("\033")));
+    EXPECT_FALSE(alert_as(format, "{}", 0, false).ok());
+  }
+}
+
 TEST(Show, NothingThatATerminalObeysGetsThrough) {
   EXPECT_THAT(alert_as_text(alert_to_json(alert()), false).value(), Not(HasSubstr("\033")));
   const std::string evil =
