@@ -56,6 +56,12 @@ static __always_inline __u32 find_call(struct task_struct *task, __u64 *number, 
 	return exit ? calls.exit64[*number] : calls.enter64[*number];
 }
 
+/* May a call of this number, of whichever ABI, be one of ours? x32 numbers are beyond the table. */
+static __always_inline bool number_needed(__u64 number, __u8 when)
+{
+	return number >= SHRIKE_CALL_NUMBERS || calls.needed[number] & when;
+}
+
 static __always_inline void read_arguments(struct pt_regs *regs, struct call *c)
 {
 	c->arg[0] = regs->di;

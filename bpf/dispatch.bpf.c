@@ -16,16 +16,20 @@ const volatile __u32 lsm_active = 0; /* 1: the hooks of lsm/ are loaded beside t
 SEC("tp_btf/sys_enter")
 int BPF_PROG(sys_enter, struct pt_regs *regs, long id)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task;
 	__u64 number = (__u32)id;
 	__u16 flags = 0;
-	__u32 call = find_call(task, &number, false, &flags);
+	__u32 call;
 
+	if (!number_needed(number, SHRIKE_AT_ENTER))
+		return 0;
+	task = bpf_get_current_task_btf();
+	call = find_call(task, &number, false, &flags);
 	if (!call || !reporting())
 		return 0;
 	count_run(SHRIKE_ON_SYS_ENTER);
 	if (kind_wanted(SHRIKE_OPEN) && call == SHRIKE_CALL_openat && !flags)
-		return keep_one(call, regs->si);
+		return keep_one(task, call, regs->si);
 	bpf_tail_call(ctx, &on_enter, call);
 	return 0;
 }
@@ -33,11 +37,15 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long id)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task;
 	__u64 number = (__u32)regs->orig_ax;
 	__u16 flags = 0;
-	__u32 call = find_call(task, &number, true, &flags);
+	__u32 call;
 
+	if (!number_needed(number, SHRIKE_AT_EXIT))
+		return 0;
+	task = bpf_get_current_task_btf();
+	call = find_call(task, &number, true, &flags);
 	if (!call || !reporting())
 		return 0;
 	count_run(SHRIKE_ON_SYS_EXIT);
@@ -45,7 +53,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 		struct call c = {.id = call, .number = (__s32)number};
 
 		read_arguments(regs, &c);
-		return handle_open(&c, ret);
+		return handle_open(task, &c, ret);
 	}
 	bpf_tail_call(ctx, &on_exit, call);
 	return 0;

@@ -11,7 +11,7 @@ int BPF_PROG(keep_path, struct pt_regs *regs, long id)
 	if (!read_call(regs, false, &c))
 		return 0;
 	path_arguments(&c, &first, &second);
-	return keep_one(c.id, first.user);
+	return keep_one(bpf_get_current_task_btf(), c.id, first.user);
 }
 
 SEC("tp_btf/sys_enter")

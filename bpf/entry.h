@@ -58,11 +58,24 @@ static __always_inline void read_given(__u32 which, __u64 user, struct given *g)
 /* The same at entry, into the task's storage. */
 static __always_inline void keep(struct entry *e, int which, __u64 user)
 {
+	__u64 small[8];
 	long n;
 
 	e->length[which] = -1;
 	if (!user)
 		return;
+	/* Most paths are short, and to the stack, a copy from user memory that is checked for its target is cheaper. */
+	n = bpf_probe_read_user_str(small, sizeof(small), (const void *)user);
+	if (n <= 0)
+		return;
+	if (n < sizeof(small)) {
+#pragma unroll
+		for (int i = 0; i < 8; i++)
+			((__u64 *)e->text[which])[i] = small[i];
+		e->length[which] = n - 1;
+		pad_text(e->text[which], n - 1, ENTRY_TEXT);
+		return;
+	}
 	n = bpf_probe_read_user_str(e->text[which], ENTRY_TEXT, (const void *)user);
 	if (n <= 0 || n > ENTRY_TEXT)
 		return;
@@ -84,13 +97,13 @@ static __always_inline void keep(struct entry *e, int which, __u64 user)
 }
 
 /* All that is done at the entry of a call with one path. */
-static __always_inline int keep_one(__u32 call, __u64 user)
+static __always_inline int keep_one(struct task_struct *task, __u32 call, __u64 user)
 {
 	struct entry *e;
 
-	if (own())
+	if (task->tgid == filter.self_tgid)
 		return 0;
-	e = bpf_task_storage_get(&entries, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	e = bpf_task_storage_get(&entries, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (e) {
 		e->call = call;
 		keep(e, 0, user);

@@ -173,6 +173,7 @@ int BPF_PROG(exit_path, struct pt_regs *regs, long ret)
 	change_of(&c, &k);
 	if (!change_wanted(&k, ret))
 		return 0;
+	walk.asked = k.access;
 	path_arguments(&c, &first, &second);
 	read_given(0, first.user, &g);
 	if (!g.absolute)
@@ -183,7 +184,7 @@ int BPF_PROG(exit_path, struct pt_regs *regs, long ret)
 	if (!wanted && n)
 		wanted = n->path[0].access & k.access;
 	if (!wanted)
-		wanted = given_access(0, &g, &walk, !n) & k.access;
+		wanted = given_access(0, &g, &walk, !n);
 	if (!wanted)
 		return 0;
 	s = change_begin(task, &c, ret, &k);
@@ -221,8 +222,10 @@ int BPF_PROG(exit_paths, struct pt_regs *regs, long ret)
 	change_of(&c, &k);
 	if (!change_wanted(&k, ret))
 		return 0;
+	walk.asked = k.access;
 	path_arguments(&c, &first, &second);
 	read_given(0, first.user, &g);
+	walk2.asked = k.access;
 	read_given(1, second.user, &g2);
 	/* A symlink's target is only text: relative to where the link is, not to the process. */
 	if (!g.absolute && k.kind != SHRIKE_SYMLINK)
@@ -237,9 +240,9 @@ int BPF_PROG(exit_paths, struct pt_regs *regs, long ret)
 	if (!wanted && n)
 		wanted = (n->path[0].access | n->path[1].access) & k.access;
 	if (!wanted)
-		wanted = given_access(0, &g, &walk, !n) & k.access;
+		wanted = given_access(0, &g, &walk, !n);
 	if (!wanted)
-		wanted = given_access(1, &g2, &walk2, !n) & k.access;
+		wanted = given_access(1, &g2, &walk2, !n);
 	if (!wanted)
 		return 0;
 	s = change_begin(task, &c, ret, &k);
@@ -278,11 +281,12 @@ int BPF_PROG(exit_fd, struct pt_regs *regs, long ret)
 	file = file_of(task, c.arg[0]);
 	if (!file)
 		return 0; /* a bad descriptor: nothing was touched */
+	walk.asked = k.access;
 	walk.from = place_of_file(file);
 	walk_path(INTO_REAL, &walk);
 	wanted = filter.any_path | walk.name_access | (walk.cut ? ~0u : 0);
 	if (filter.prefix_access)
-		wanted |= prefix_access(w->real.text, walk.start, walk_length(&walk));
+		wanted |= prefix_access(w->real.text, walk.start, walk_length(&walk), walk.first, k.access);
 	if (!(wanted & k.access))
 		return 0;
 	s = change_begin(task, &c, ret, &k);

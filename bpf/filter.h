@@ -30,38 +30,31 @@ static __always_inline bool own(void)
 	return (__u32)(bpf_get_current_pid_tgid() >> 32) == filter.self_tgid;
 }
 
-static __always_inline bool bloom_has(const volatile __u64 *bloom, __u32 bit)
+/*
+ * What of `asked` the prefixes of text[at .. at + length), which begins with the bytes `first`, are wanted for.
+ * text[at - 4 .. at) is overwritten.
+ */
+static __always_inline __u32 prefix_access(char *text, __u32 at, __u32 length, __u32 first, __u32 asked)
 {
-	return (bloom[bit / 64] >> (bit % 64)) & 1;
-}
-
-/* The access that prefixes of text[at .. at + length) are wanted for. text[at - 4 .. at) is overwritten. */
-static __always_inline __u32 prefix_access(char *text, __u32 at, __u32 length)
-{
-	__u32 first, *access;
+	__u32 *access;
 
 	if (at < PATH_FIRST || at > GIVEN)
 		return 0;
-	first = *(__u32 *)(text + at);
-	if (length < 4)
-		first = 0; /* every bit is set when a prefix is that short */
-	if (length >= 4 && !bloom_has(filter.prefix_bloom, shrike_prefix_bit(first)))
+	if (length >= 4 && !(filter.prefix_hashes[shrike_prefix_hash(first)] & asked))
 		return 0;
 	*(__u32 *)(text + at - 4) = 8 * (length < SHRIKE_PREFIX_MAX ? length : SHRIKE_PREFIX_MAX);
 	access = bpf_map_lookup_elem(&prefixes, text + at - 4);
-	return access ? *access : 0;
+	return access ? *access & asked : 0;
 }
 
-/* The Bloom filter's answer for a component's name. */
-static __always_inline bool name_likely(const char *name, __u32 length)
+/* Is a component's name, that begins with the bytes `first`, perhaps wanted for something of `asked`? */
+static __always_inline bool name_likely(__u64 first, __u32 length, __u32 asked)
 {
-	__u64 first = *(const __u64 *)name;
-
 	if (length < 8)
 		first &= (1ull << 8 * (length & 7)) - 1;
 	if (length > SHRIKE_NAME_MAX)
 		length = SHRIKE_NAME_MAX;
-	return bloom_has(filter.name_bloom, shrike_name_bit(first, length));
+	return filter.name_hashes[shrike_name_hash(first, length)] & asked;
 }
 
 /* What the name text[at .. at + length) is wanted for. Global for the verifier's sake, as walk_path. */
@@ -96,7 +89,7 @@ struct scan {
 	const char *text; /* behind GIVEN */
 	__u32 into;
 	__u32 begin, whole; /* of the current component; of all */
-	__u32 access;
+	__u32 asked, access;
 };
 
 /* Where the first '/' of eight bytes is; 8 when there is none. */
@@ -145,16 +138,16 @@ static long scan_step(__u32 index, struct scan *s)
 	if (!length ? begin != 0 && begin < s->whole
 		    : (first & 0xff) == '.' && (length == 1 || (length == 2 && (first >> 8 & 0xff) == '.')))
 		s->g->odd = 1;
-	else if (length && filter.name_access && name_likely(s->text + begin, length))
+	else if (length && filter.name_access && name_likely(first, length, s->asked))
 		s->access |= name_access(s->into, GIVEN + begin, length, end >= s->whole);
 	s->begin = end + 1;
 	return s->begin > s->whole;
 }
 
-/* What the names in a path as given are wanted for; sets `odd`. Global for the verifier's sake, as walk_path. */
-__weak __noinline __u32 scan_given(__u32 which, struct given *g)
+/* What of `asked` the names in a path as given are wanted for; sets `odd`. Global for the verifier's sake, as walk_path. */
+__weak __noinline __u32 scan_given(__u32 which, struct given *g, __u32 asked)
 {
-	struct scan s = {.into = which ? INTO_SECOND : INTO_FIRST};
+	struct scan s = {.into = which ? INTO_SECOND : INTO_FIRST, .asked = asked};
 
 	if (!g || g->length <= 0)
 		return 0;

@@ -37,7 +37,7 @@ static __always_inline struct work *working_room(void)
 }
 
 /*
- * What the path as given (behind GIVEN) is wanted for, made absolute by the path of walk->from, which is what a
+ * What of walk->asked the path as given (behind GIVEN) is wanted for, made absolute by the path of walk->from, which is what a
  * relative one is relative to, or nowhere. `strict`: no object's own path was judged, so what cannot be compared as
  * text must leave. Global for the verifier's sake, as walk_path.
  */
@@ -64,11 +64,11 @@ __weak __noinline __u32 given_access(__u32 which, struct given *g, struct walk *
 		length += GIVEN - at;
 		text[PATH_END] = '/';
 	}
-	access |= scan_given(which, g);
+	access |= scan_given(which, g, walk->asked);
 	if (g->odd)
 		return strict ? ~0u : access;
 	if (filter.prefix_access)
-		access |= prefix_access(text, at, length);
+		access |= prefix_access(text, at, length, *(__u32 *)(text + at), walk->asked);
 	return access;
 }
 

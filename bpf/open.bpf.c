@@ -7,5 +7,5 @@ int BPF_PROG(exit_open, struct pt_regs *regs, long ret)
 {
 	struct call c;
 
-	return read_call(regs, true, &c) ? handle_open(&c, ret) : 0;
+	return read_call(regs, true, &c) ? handle_open(bpf_get_current_task_btf(), &c, ret) : 0;
 }

@@ -126,9 +126,8 @@ __weak __noinline int same_as_entry(struct entry *e, __u32 at)
 	return 0;
 }
 
-static __always_inline int handle_open(struct call *c, long ret)
+static __always_inline int handle_open(struct task_struct *task, struct call *c, long ret)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct walk real = {}, based = {};
 	struct path_argument first, second;
 	struct file *file = NULL;
@@ -142,7 +141,7 @@ static __always_inline int handle_open(struct call *c, long ret)
 	ret = call_result(c, ret);
 	if (!result_wanted(SHRIKE_OPEN, ret))
 		return 0;
-	if (own()) {
+	if (task->tgid == filter.self_tgid) {
 		count_self();
 		return 0;
 	}
@@ -167,13 +166,15 @@ static __always_inline int handle_open(struct call *c, long ret)
 	}
 	if (!g.absolute)
 		based.from = place_of_directory(task, first.dirfd);
+	based.asked = access;
 	if (file) {
+		real.asked = access;
 		real.stop = based.from;
 		real.from = place_of_file(file);
 		walk_path(INTO_REAL, &real);
 		wanted |= (real.name_access | (real.cut ? ~0u : 0)) & access;
-		if (!wanted && (filter.prefix_access & access))
-			wanted = prefix_access(w->real.text, real.start, walk_length(&real)) & access;
+		if (!wanted && filter.prefix_access)
+			wanted = prefix_access(w->real.text, real.start, walk_length(&real), real.first, access);
 		/* Mostly the path as given is the object's own, and need not be judged again. */
 		at = g.absolute ? real.start : real.at_stop ? real.at_stop + 1 : PATH_END;
 		if (!wanted && g.length > 0)

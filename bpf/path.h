@@ -11,30 +11,11 @@
 
 #include "kernel.h"
 #include "call.h"
+#include "load.h"
 #include "maps.h"
 #include "shrike_event.h"
 
 #define PATH_STEPS 72 /* components and mounts together; deeper paths are cut at the root's side */
-
-/*
- * bpf_rdonly_cast (6.2) makes a typed pointer of any number, and loads from one are plain instructions. Without it
- * (remove with 6.1) each load is a helper call.
- */
-enum special_kfunc_type { KF_bpf_rdonly_cast = 10 };
-extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
-#define can_cast() bpf_core_enum_value_exists(enum special_kfunc_type, KF_bpf_rdonly_cast)
-#define CAST(type, number)                                                                                    \
-	((type *)(can_cast() ? bpf_rdonly_cast((const void *)(number), bpf_core_type_id_kernel(type)) \
-			     : (void *)(number)))
-#define LOAD(pointer, field)                                   \
-	({                                                     \
-		typeof((pointer)->field) __value;              \
-		if (can_cast())                                \
-			__value = (pointer)->field;            \
-		else                                           \
-			__value = BPF_CORE_READ(pointer, field); \
-		__value;                                       \
-	})
 
 /*
  * Where a path begins, as numbers: to the verifier, pointers that came by different ways are of different types. It
@@ -45,13 +26,15 @@ struct place {
 	__u64 dentry; /* struct dentry; 0: nowhere */
 };
 
-struct walk {
+struct walk { /* small: with all who call each other there are 512 bytes of stack */
 	struct place from; /* in */
 	struct place stop; /* in: a directory to take note of on the way, or nowhere */
-	__u32 start;       /* 0: not walked yet; the path is text[start .. PATH_END); at least "/" unless there is none */
-	__u32 at_stop;     /* where the path below `stop` begins, 0 when the walk did not pass it */
-	__u32 name_access; /* what the names of the components are wanted for */
-	__u32 cut;         /* 1: deeper or longer than there is room for, the root's side is missing */
+	__u16 asked;       /* in: which access the names of the components are to be asked about */
+	__u16 start;       /* 0: not walked yet; the path is text[start .. PATH_END); at least "/" unless there is none */
+	__u16 at_stop;     /* where the path below `stop` begins, 0 when the walk did not pass it */
+	__u16 cut;         /* 1: deeper or longer than there is room for, the root's side is missing */
+	__u32 name_access; /* what the names of the components are wanted for, of `asked` */
+	__u32 first;       /* the path's first four bytes */
 };
 
 /* The buffers a walk can write: offsets in struct work. */
@@ -87,52 +70,64 @@ static __always_inline char *walk_text(__u32 into)
 
 /* What a component's name, text[at .. at + length) of `into`, is wanted for. Defined in filter.h. */
 __u32 name_access(__u32 into, __u32 at, __u32 length, __u32 last);
-static __always_inline bool name_likely(const char *name, __u32 length);
-
-/*
- * Copies a name of `length` bytes to text + at, and nothing behind it: there the rest of the path stands already.
- * Names up to 32 bytes by plain loads, which is several times as fast as the helper; what lies behind a name may be
- * read, never kept. struct timespec64 because it is two numbers on every kernel.
- */
-static __always_inline long copy_name(char *text, __u32 at, __u64 name, __u32 length)
-{
-	struct timespec64 *from = CAST(struct timespec64, name), *tail;
-
-	if (!can_cast() || length > 32)
-		return bpf_probe_read_kernel(text + at, length, (const void *)name);
-	if (length < 8) {
-		__u64 behind = *(__u64 *)(text + at + length), shift = 8 * (length & 7);
-
-		*(__u64 *)(text + at) = shift ? (from->tv_sec & ((1ull << shift) - 1)) | behind << shift : behind;
-		return 0;
-	}
-	*(__u64 *)(text + at) = from->tv_sec;
-	if (length > 16) {
-		*(__u64 *)(text + at + 8) = from->tv_nsec;
-		tail = CAST(struct timespec64, name + length - 16);
-		*(__u64 *)(text + at + length - 16) = tail->tv_sec;
-		*(__u64 *)(text + at + length - 8) = tail->tv_nsec;
-	} else {
-		tail = CAST(struct timespec64, name + length - 8);
-		*(__u64 *)(text + at + length - 8) = tail->tv_sec;
-	}
-	return 0;
-}
+static __always_inline bool name_likely(__u64 first, __u32 length, __u32 asked);
 
 /* One step of a walk. In bpf_loop, because the verifier would follow a loop's every turn. */
 struct step {
 	struct walk *w;
 	char *text;
 	__u64 dentry, mount, root, stop_mount;
-	__u32 into, at;
-	__u32 whole, tree;
+	__u64 head; /* text[at .. at + 8), not loaded from there: the processor would wait for its own narrower stores */
+	__u32 into;
+	__u16 at;
+	__u8 whole, tree;
 };
+
+/*
+ * Writes '/' and a name of `length` bytes before text[at .. PATH_END), and nothing behind it. Names up to 32 bytes by
+ * plain loads, which is several times as fast as the helper; what lies behind a name may be read, never kept. struct
+ * timespec64 because it is two numbers on every kernel. The name's first eight bytes (more than it has, perhaps) become
+ * `first`.
+ */
+static __always_inline long prepend_name(struct step *s, __u64 name, __u32 length, __u64 *first)
+{
+	struct timespec64 *from = CAST(struct timespec64, name), *tail;
+	__u32 at = (s->at - length) & (PATH_END - 1);
+	char *text = s->text;
+
+	if (!can_cast() || length > 32) {
+		if (bpf_probe_read_kernel(text + at, length, (const void *)name))
+			return 1;
+		*first = *(__u64 *)(text + at);
+	} else if (length < 8) {
+		__u64 shift = 8 * (length & 7);
+
+		*first = shift ? (from->tv_sec & ((1ull << shift) - 1)) | s->head << shift : s->head;
+	} else {
+		*first = from->tv_sec;
+		*(__u64 *)(text + at) = *first;
+		if (length > 16) {
+			*(__u64 *)(text + at + 8) = from->tv_nsec;
+			tail = CAST(struct timespec64, name + length - 16);
+			*(__u64 *)(text + at + length - 16) = tail->tv_sec;
+			*(__u64 *)(text + at + length - 8) = tail->tv_nsec;
+		} else {
+			tail = CAST(struct timespec64, name + length - 8);
+			*(__u64 *)(text + at + length - 8) = tail->tv_sec;
+		}
+	}
+	s->head = *first << 8 | '/';
+	at = (at - 1) & (PATH_END - 1);
+	*(__u64 *)(text + at) = s->head; /* all of a name of up to seven bytes */
+	s->at = at;
+	return 0;
+}
 
 static long walk_step(__u32 index, struct step *s)
 {
 	struct dentry *dentry = CAST(struct dentry, s->dentry);
 	__u32 at = s->at, length;
-	__u64 up;
+	__u64 up, first;
 
 	if (s->dentry == s->w->stop.dentry && s->mount == s->stop_mount)
 		s->w->at_stop = at;
@@ -161,16 +156,10 @@ static long walk_step(__u32 index, struct step *s)
 	}
 	if (at < PATH_FIRST + 256)
 		return 1;
-	at -= length;
-	at &= PATH_END - 1;
-	if (copy_name(s->text, at, (__u64)LOAD(dentry, d_name.name), length))
+	if (prepend_name(s, (__u64)LOAD(dentry, d_name.name), length, &first))
 		return 1;
-	if (filter.name_access && name_likely(s->text + at, length))
-		s->w->name_access |= name_access(s->into, at, length, at + length == PATH_END);
-	at -= 1;
-	at &= PATH_END - 1;
-	s->text[at] = '/';
-	s->at = at;
+	if (filter.name_access && name_likely(first, length, s->w->asked))
+		s->w->name_access |= name_access(s->into, s->at + 1, length, at == PATH_END);
 	if (!s->tree) {
 		s->whole = 1;
 		return 1;
@@ -203,10 +192,14 @@ __weak __noinline int walk_path(__u32 into, struct walk *w)
 	s.root = (__u64)LOAD(mount, mnt.mnt_root);
 	if (into == INTO_REAL) /* for same_text; behind a base stands a path as given */
 		*(__u64 *)(s.text + PATH_END) = 0;
+	s.head = *(__u64 *)(s.text + PATH_END);
 	bpf_loop(PATH_STEPS, walk_step, &s, 0);
-	if (s.at == PATH_END && s.whole && s.tree)
+	if (s.at == PATH_END && s.whole && s.tree) {
 		s.text[--s.at] = '/';
+		s.head = '/';
+	}
 	w->start = s.at;
+	w->first = s.head;
 	w->cut = !s.whole;
 	return 0;
 }
@@ -220,7 +213,7 @@ static __always_inline __u32 walk_length(const struct walk *w)
 static __always_inline struct file *file_of(struct task_struct *task, __s32 fd)
 {
 	struct files_struct *files = task->files;
-	struct file *file = NULL;
+	struct file *file;
 	struct fdtable *table;
 
 	if (!files || fd < 0)
@@ -228,10 +221,7 @@ static __always_inline struct file *file_of(struct task_struct *task, __s32 fd)
 	table = files->fdt;
 	if ((__u32)fd >= table->max_fds)
 		return NULL;
-	if (can_cast()) /* struct timespec64: a number that can be loaded from anywhere, see copy_name */
-		file = (void *)CAST(struct timespec64, (__u64)table->fd + 8 * (__u64)(__u32)fd)->tv_sec;
-	else
-		bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd);
+	file = (void *)number_at((__u64)table->fd + 8 * (__u64)(__u32)fd);
 	return file ? CAST(struct file, file) : NULL;
 }
 

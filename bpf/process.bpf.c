@@ -31,20 +31,20 @@
 /* The flags the caller asked for: an argument, or for clone3 a number in user memory. */
 static __always_inline __u64 asked_flags(struct task_struct *parent)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(parent);
+	struct pt_regs *regs = CAST(struct pt_regs, bpf_task_pt_regs(parent));
 	bool compat = parent->thread_info.status & TS_COMPAT;
-	__u32 number = (__u32)BPF_CORE_READ(regs, orig_ax);
+	__u32 number = (__u32)LOAD(regs, orig_ax);
 	__u64 flags = 0;
 
 	if (parent->flags & PF_KTHREAD)
 		return 0;
 	if (number == NR_clone3)
 		bpf_probe_read_user(&flags, sizeof(flags),
-				    (const void *)(compat ? (__u32)BPF_CORE_READ(regs, bx) : BPF_CORE_READ(regs, di)));
+				    (const void *)(compat ? (__u32)LOAD(regs, bx) : LOAD(regs, di)));
 	else if (!compat && (number & ~X32_BIT) == NR_clone)
-		flags = (__u32)BPF_CORE_READ(regs, di);
+		flags = (__u32)LOAD(regs, di);
 	else if (compat && number == NR32_clone)
-		flags = (__u32)BPF_CORE_READ(regs, bx);
+		flags = (__u32)LOAD(regs, bx);
 	else if (number == (compat ? NR32_vfork : NR_vfork))
 		flags = CLONE_VFORK;
 	return flags & ~(__u64)0xff; /* the low byte is the signal at exit */
@@ -74,10 +74,9 @@ static __always_inline __u64 seen_flags(struct task_struct *parent, struct task_
 		flags |= a->ipc_ns != b->ipc_ns ? CLONE_NEWIPC : 0;
 		flags |= a->net_ns != b->net_ns ? CLONE_NEWNET : 0;
 	}
-	if (BPF_CORE_READ(child, thread_pid, level) != BPF_CORE_READ(parent, thread_pid, level))
+	if (child->thread_pid && parent->thread_pid && child->thread_pid->level != parent->thread_pid->level)
 		flags |= CLONE_NEWPID;
-	if (BPF_CORE_READ((struct cred___ns *)child->cred, user_ns) !=
-	    BPF_CORE_READ((struct cred___ns *)parent->cred, user_ns))
+	if (user_namespace_of(child) != user_namespace_of(parent))
 		flags |= CLONE_NEWUSER;
 	return flags;
 }
@@ -106,46 +105,39 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 }
 
 /* Is this inode of an overlay in its upper layer: changed or made since the image was? */
-static __always_inline bool in_upper_layer(struct inode *inode)
+static __always_inline bool in_upper_layer(const struct shrike_object *o, __u64 inode)
 {
-	struct dentry *upper = NULL;
-	__u64 at;
-
-	if (BPF_CORE_READ(inode, i_sb, s_magic) != OVERLAYFS_MAGIC)
+	if (o->fs_magic != OVERLAYFS_MAGIC)
 		return false;
 	if (bpf_core_field_exists(struct ovl_inode, __upperdentry))
-		at = (__u64)inode - bpf_core_field_offset(struct ovl_inode, vfs_inode) +
-		     bpf_core_field_offset(struct ovl_inode, __upperdentry);
-	else /* overlayfs is a module without type information: the pointer stands behind the inode */
-		at = (__u64)inode + bpf_core_type_size(struct inode);
-	bpf_probe_read_kernel(&upper, sizeof(upper), (const void *)at);
-	return upper != NULL;
+		return number_at(inode - bpf_core_field_offset(struct ovl_inode, vfs_inode) +
+				 bpf_core_field_offset(struct ovl_inode, __upperdentry)) != 0;
+	/* overlayfs is a module without type information: the pointer stands behind the inode */
+	return number_at(inode + bpf_core_type_size(struct inode)) != 0;
 }
 
-static __always_inline bool is_memfd(struct file *file)
+static __always_inline bool is_memfd(__u64 address)
 {
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
-	__u64 name = 0;
+	struct dentry *dentry = CAST(struct dentry, address);
 
-	if (BPF_CORE_READ(dentry, d_parent) != dentry)
+	if ((__u64)LOAD(dentry, d_parent) != address)
 		return false;
-	bpf_probe_read_kernel(&name, 6, BPF_CORE_READ(dentry, d_name.name));
-	return name == 0x3a64666d656dull; /* "memfd:" */
+	return (number_at((__u64)LOAD(dentry, d_name.name)) & 0xffffffffffff) == 0x3a64666d656dull; /* "memfd:" */
 }
 
 /* Object, REAL and the flags that go with an executable. */
-static __always_inline void record_executable(struct scratch *s, struct file *file, __u32 into)
+static __always_inline void record_executable(struct scratch *s, struct file *executable, __u32 into)
 {
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct file *file = CAST(struct file, executable);
+	__u64 inode = (__u64)LOAD(file, f_inode);
 	struct walk walk = {};
 
+	walk.from = place_of_file(file);
 	record_object(&s->record, CAST(struct inode, inode));
-	if (in_upper_layer(inode))
+	if (in_upper_layer(&s->record.object, inode))
 		s->record.flags |= SHRIKE_F_UPPER;
-	if (is_memfd(file))
+	if (is_memfd(walk.from.dentry))
 		s->record.flags |= SHRIKE_F_MEMFD;
-	walk.from.vfs = (__u64)BPF_CORE_READ(file, f_path.mnt);
-	walk.from.dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
 	walk_path(into, &walk);
 	record_walk(SHRIKE_S_REAL, into, &walk);
 }

@@ -153,7 +153,12 @@ struct shrike_call_tables {
 	__u8 exit64[SHRIKE_CALL_NUMBERS];
 	__u8 enter32[SHRIKE_CALL_NUMBERS32];
 	__u8 exit32[SHRIKE_CALL_NUMBERS32];
+	/* SHRIKE_AT_ENTER, SHRIKE_AT_EXIT: the number is needed in one ABI at least. For nearly every call it is in none,
+	 * and which one it came through need not be asked. */
+	__u8 needed[SHRIKE_CALL_NUMBERS];
 };
+#define SHRIKE_AT_ENTER 1
+#define SHRIKE_AT_EXIT 2
 
 #ifndef __bpf__
 
@@ -228,6 +233,12 @@ static inline void shrike_fill_calls(const __u64 wanted[2], struct shrike_call_t
 				tables->exit64[x32[i].number] = on_exit;
 				tables->enter64[x32[i].number] = on_enter;
 			}
+	}
+	for (i = 0; i < SHRIKE_CALL_NUMBERS; i++) {
+		if (tables->enter64[i] || (i < SHRIKE_CALL_NUMBERS32 && tables->enter32[i]))
+			tables->needed[i] |= SHRIKE_AT_ENTER;
+		if (tables->exit64[i] || (i < SHRIKE_CALL_NUMBERS32 && tables->exit32[i]))
+			tables->needed[i] |= SHRIKE_AT_EXIT;
 	}
 }
 

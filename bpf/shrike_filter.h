@@ -44,18 +44,19 @@ struct shrike_name_access {
 };
 
 /*
- * One hash each over what the maps hold, so that most look-ups need not be made. `bit` is the hash's value:
- *   prefixes: shrike_prefix_bit(first four bytes, little endian); one shorter than that sets every bit.
- *   names: shrike_name_bit(first eight bytes, little endian and zero padded; length, at most SHRIKE_NAME_MAX).
+ * One hash each over what the maps hold, so that most look-ups need not be made: by the hash's value, the access masks of
+ * everything in the map that has it, joined.
+ *   prefixes: shrike_prefix_hash(first four bytes, little endian); one shorter than that stands under every value.
+ *   names: shrike_name_hash(first eight bytes, little endian and zero padded; length, at most SHRIKE_NAME_MAX).
  */
-#define SHRIKE_PREFIX_BLOOM 16 /* words of 64 bits */
-#define SHRIKE_NAME_BLOOM 32
+#define SHRIKE_PREFIX_HASHES 1024
+#define SHRIKE_NAME_HASHES 2048
 
-static inline __attribute__((always_inline)) __u32 shrike_prefix_bit(__u32 first)
+static inline __attribute__((always_inline)) __u32 shrike_prefix_hash(__u32 first)
 {
 	return first * 0x9e3779b1u >> 22;
 }
-static inline __attribute__((always_inline)) __u32 shrike_name_bit(__u64 first, __u32 length)
+static inline __attribute__((always_inline)) __u32 shrike_name_hash(__u64 first, __u32 length)
 {
 	return (__u32)((first + length) * 0x9e3779b97f4a7c15ull >> 53);
 }
@@ -73,8 +74,8 @@ struct shrike_filter {
 	__u32 shards;          /* power of two */
 	__u32 pad;
 	__u64 seed;            /* random: keys the hash of long arguments */
-	__u64 prefix_bloom[SHRIKE_PREFIX_BLOOM];
-	__u64 name_bloom[SHRIKE_NAME_BLOOM];
+	__u16 prefix_hashes[SHRIKE_PREFIX_HASHES];
+	__u16 name_hashes[SHRIKE_NAME_HASHES];
 };
 
 #endif

@@ -1,24 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause */
-/* The task of an event: struct shrike_task from struct task_struct. Direct loads only, no helper but two copies. */
+/* The task of an event: struct shrike_task from struct task_struct. Direct loads only where the kernel lets us. */
 #ifndef SHRIKE_TASK_H
 #define SHRIKE_TASK_H
 
-#include "kernel.h"
+#include "load.h"
 #include "shrike_event.h"
+
+/* The innermost of a pid's numbers, with its namespace. */
+static __always_inline struct upid *innermost(struct pid *number)
+{
+	struct pid *pid = CAST(struct pid, number);
+	__u64 level = LOAD(pid, level) & 63; /* 32 at most; older verifiers add no unbounded number to a pointer */
+
+	barrier_var(level);
+	return CAST(struct upid, (__u64)number + bpf_core_field_offset(struct pid, numbers) +
+					 level * bpf_core_type_size(struct upid));
+}
 
 static __always_inline __u32 pid_in_own_namespace(struct pid *pid)
 {
-	unsigned int level = BPF_CORE_READ(pid, level);
-	struct upid upid = {};
+	return LOAD(innermost(pid), nr);
+}
 
-	bpf_core_read(&upid.nr, sizeof(upid.nr), &pid->numbers[level].nr);
-	return upid.nr;
+static __always_inline __u64 user_namespace_of(struct task_struct *task)
+{
+	struct cred___ns *cred = CAST(struct cred___ns, task->cred);
+
+	return (__u64)LOAD(cred, user_ns);
 }
 
 static __always_inline void record_namespaces(struct shrike_task *t, struct task_struct *task)
 {
 	struct nsproxy *ns = task->nsproxy;
 	struct pid *pid = task->thread_pid;
+	struct user_namespace *user;
 
 	if (ns) { /* gone in a task that is past exit_task_namespaces */
 		t->ns_mnt = ns->mnt_ns->ns.inum;
@@ -29,14 +44,13 @@ static __always_inline void record_namespaces(struct shrike_task *t, struct task
 		t->ns_cgroup = ns->cgroup_ns->ns.inum;
 	}
 	if (pid) {
-		struct pid_namespace *own = NULL;
-		unsigned int level = pid->level;
-
 		/* pid_ns_for_children is not the task's own: take the namespace of its innermost number. */
-		bpf_core_read(&own, sizeof(own), &pid->numbers[level].ns);
-		t->ns_pid = BPF_CORE_READ(own, ns.inum);
+		struct pid_namespace *own = CAST(struct pid_namespace, LOAD(innermost(pid), ns));
+
+		t->ns_pid = LOAD(own, ns.inum);
 	}
-	t->ns_user = BPF_CORE_READ((struct cred___ns *)task->cred, user_ns, ns.inum);
+	user = CAST(struct user_namespace, user_namespace_of(task));
+	t->ns_user = LOAD(user, ns.inum);
 }
 
 static __always_inline __u32 task_tty(struct signal_struct *signal)
@@ -56,6 +70,7 @@ static __always_inline void record_task(struct shrike_record *r, struct task_str
 	const struct cred *cred = task->cred;
 	struct signal_struct *signal = task->signal;
 	struct mm_struct *mm = task->mm;
+	__u64 comm;
 
 	t->tid = task->pid;
 	t->tgid = task->tgid;
@@ -68,7 +83,7 @@ static __always_inline void record_task(struct shrike_record *r, struct task_str
 	t->egid = cred->egid.val;
 	t->suid = cred->suid.val;
 	t->sgid = cred->sgid.val;
-	bpf_core_read(&t->cap_effective, sizeof(t->cap_effective), &cred->cap_effective);
+	t->cap_effective = number_at((__u64)cred + bpf_core_field_offset(cred->cap_effective));
 	if (bpf_core_field_exists(struct task_struct___audit, loginuid)) {
 		struct task_struct___audit *audited = (void *)task;
 
@@ -79,12 +94,10 @@ static __always_inline void record_task(struct shrike_record *r, struct task_str
 		t->audit_session = ~0u;
 	}
 	if (signal) {
-		struct pid *session = NULL;
-		int nr = 0;
+		__u64 session = (__u64)signal->pids[PIDTYPE_SESSION];
+		struct upid *outermost = CAST(struct upid, session + bpf_core_field_offset(struct pid, numbers));
 
-		session = signal->pids[PIDTYPE_SESSION];
-		bpf_core_read(&nr, sizeof(nr), &session->numbers[0].nr);
-		t->session = nr;
+		t->session = LOAD(outermost, nr);
 		t->tty = task_tty(signal);
 	}
 	t->vpid = leader->thread_pid ? pid_in_own_namespace(leader->thread_pid) : 0;
@@ -100,7 +113,9 @@ static __always_inline void record_task(struct shrike_record *r, struct task_str
 	} else if (task->flags & PF_KTHREAD) {
 		r->flags |= SHRIKE_F_KTHREAD;
 	}
-	bpf_core_read(t->comm, sizeof(t->comm), &task->comm);
+	comm = (__u64)task + bpf_core_field_offset(task->comm);
+	((__u64 *)t->comm)[0] = number_at(comm);
+	((__u64 *)t->comm)[1] = number_at(comm + 8);
 }
 
 #endif

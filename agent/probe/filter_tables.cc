@@ -19,22 +19,21 @@ bool any_of(const __u8 (&table)[n]) {
   return std::any_of(std::begin(table), std::end(table), [](__u8 call) { return call != 0; });
 }
 
-template <size_t n>
-void set_bit(__u64 (&bloom)[n], __u32 bit) {
-  bloom[bit / 64 % n] |= 1ull << (bit % 64);
-}
+static_assert(access_all <= UINT16_MAX);
 
-void add_to_bloom(shrike_filter& filter, const shrike_prefix& key) {
+void add_hash(shrike_filter& filter, const shrike_prefix& key, uint32_t access) {
   __u32 first = 0;
   std::memcpy(&first, key.text, sizeof first);
-  if (key.bits >= 8 * sizeof first) return set_bit(filter.prefix_bloom, shrike_prefix_bit(first));
-  for (__u64& word : filter.prefix_bloom) word = ~0ull;
+  const bool all = key.bits < 8 * sizeof first;
+  const __u32 own = shrike_prefix_hash(first);
+  for (__u32 hash = 0; hash < SHRIKE_PREFIX_HASHES; ++hash)
+    if (all || hash == own) filter.prefix_hashes[hash] |= static_cast<__u16>(access);
 }
 
-void add_to_bloom(shrike_filter& filter, const shrike_name& key, size_t length) {
+void add_hash(shrike_filter& filter, const shrike_name& key, size_t length, uint32_t access) {
   __u64 first = 0;
   std::memcpy(&first, key.text, sizeof first);
-  set_bit(filter.name_bloom, shrike_name_bit(first, static_cast<__u32>(length)));
+  filter.name_hashes[shrike_name_hash(first, static_cast<__u32>(length))] |= static_cast<__u16>(access);
 }
 
 // The access masks of every prefix, those of its own prefixes included: the trie gives only the longest match.
@@ -79,7 +78,7 @@ Result<FilterTables> filter_tables(const FilterSpec& spec, const FilterLimits& l
     shrike_prefix key{};
     key.bits = static_cast<__u32>(8 * text.size());
     std::memcpy(key.text, text.data(), text.size());
-    add_to_bloom(filter, key);
+    add_hash(filter, key, access & access_all);
     out.prefixes.emplace_back(key, access & access_all);
     filter.prefix_access |= access & access_all;
   }
@@ -92,7 +91,7 @@ Result<FilterTables> filter_tables(const FilterSpec& spec, const FilterLimits& l
     }
     shrike_name key{};
     std::memcpy(key.text, text.data(), text.size());
-    add_to_bloom(filter, key, text.size());
+    add_hash(filter, key, text.size(), access.any | access.last);
     out.names.emplace_back(key, access);
     filter.name_access |= access.any | access.last;
   }

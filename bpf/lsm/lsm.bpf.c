@@ -62,11 +62,12 @@ static __always_inline struct note *note_begin(enum shrike_kind kind, __u32 acce
 	return n;
 }
 
-/* The path of a dentry below a mount, and what it is wanted for. */
-static __always_inline void note_path(struct note *n, __u32 which, struct vfsmount *mount, struct dentry *dentry)
+/* The path of a dentry below a mount, and what of `asked` it is wanted for. */
+static __always_inline void note_path(struct note *n, __u32 which, __u32 asked, struct vfsmount *mount,
+					       struct dentry *dentry)
 {
 	struct noted_path *p = &n->path[which];
-	struct walk walk = {};
+	struct walk walk = {.asked = asked};
 
 	walk.from.vfs = (__u64)mount;
 	walk.from.dentry = (__u64)dentry;
@@ -75,7 +76,7 @@ static __always_inline void note_path(struct note *n, __u32 which, struct vfsmou
 	p->cut = walk.cut;
 	p->access = walk.name_access | (walk.cut ? ~0u : 0);
 	if (filter.prefix_access)
-		p->access |= prefix_access(p->walked.text, walk.start, walk_length(&walk));
+		p->access |= prefix_access(p->walked.text, walk.start, walk_length(&walk), walk.first, asked);
 }
 
 /* The inode behind a dentry; nothing where it is about to be made. */
@@ -92,7 +93,7 @@ static __always_inline int note_one(enum shrike_kind kind, __u32 access, struct 
 	struct note *n = note_begin(kind, access);
 
 	if (n) {
-		note_path(n, 0, mount, dentry);
+		note_path(n, 0, access, mount, dentry);
 		note_object(n, dentry);
 	}
 	return 0;
@@ -149,8 +150,8 @@ int BPF_PROG(lsm_link, struct dentry *old, const struct path *directory, struct 
 	struct note *n = note_begin(SHRIKE_LINK, SHRIKE_A_LINK);
 
 	if (n) {
-		note_path(n, 0, directory->mnt, old);
-		note_path(n, 1, directory->mnt, dentry);
+		note_path(n, 0, SHRIKE_A_LINK, directory->mnt, old);
+		note_path(n, 1, SHRIKE_A_LINK, directory->mnt, dentry);
 		note_object(n, old);
 	}
 	return 0;
@@ -163,8 +164,8 @@ int BPF_PROG(lsm_rename, const struct path *old_directory, struct dentry *old, c
 	struct note *n = note_begin(SHRIKE_RENAME, SHRIKE_A_RENAME);
 
 	if (n) {
-		note_path(n, 0, old_directory->mnt, old);
-		note_path(n, 1, directory->mnt, dentry);
+		note_path(n, 0, SHRIKE_A_RENAME, old_directory->mnt, old);
+		note_path(n, 1, SHRIKE_A_RENAME, directory->mnt, dentry);
 		note_object(n, old);
 	}
 	return 0;

@@ -113,19 +113,26 @@ TEST(FilterTables, MasksWithNothingInThemAreLeftOut) {
   EXPECT_TRUE(tables.names.empty());
 }
 
-TEST(FilterTables, TheBloomFiltersHaveWhatTheMapsHave) {
+TEST(FilterTables, TheHashesKnowWhatTheMapsAreAskedFor) {
   FilterSpec spec;
-  spec.prefixes = {{"/etc/shadow", access_open_read}};
+  spec.prefixes = {{"/etc/shadow", access_open_read}, {"/etc/passwd", access_chmod}};
   spec.names = {{".ssh", {.any = access_open_read, .last = 0}}, {"authorized_keys", {.any = 0, .last = access_chown}}};
   const shrike_filter filter = tables_of(spec).filter;
-  const auto has = [](const auto& bloom, __u32 bit) { return ((bloom[bit / 64] >> (bit % 64)) & 1) != 0; };
-  EXPECT_TRUE(has(filter.prefix_bloom, shrike_prefix_bit(load_le<uint32_t>("/etc"))));
-  EXPECT_FALSE(has(filter.prefix_bloom, shrike_prefix_bit(load_le<uint32_t>("/usr"))));
-  EXPECT_TRUE(has(filter.name_bloom, shrike_name_bit(load_le<uint64_t>(".ssh\0\0\0\0"), 4)));
-  EXPECT_TRUE(has(filter.name_bloom, shrike_name_bit(load_le<uint64_t>("authorized_keys"), 15)));
-  EXPECT_FALSE(has(filter.name_bloom, shrike_name_bit(load_le<uint64_t>("passwd\0\0"), 6)));
-  spec.prefixes = {{"/e", access_open_read}};
-  for (const __u64 word : tables_of(spec).filter.prefix_bloom) EXPECT_EQ(word, ~0ull) << "shorter than what is hashed";
+  const auto prefix = [](const shrike_filter& in, const char(&text)[5]) {
+    return in.prefix_hashes[shrike_prefix_hash(load_le<uint32_t>(text))];
+  };
+  const auto name = [&](const char* text, uint32_t length) {
+    return filter.name_hashes[shrike_name_hash(load_le<uint64_t>(text), length)];
+  };
+  EXPECT_EQ(prefix(filter, "/etc"), access_open_read | access_chmod);
+  EXPECT_EQ(prefix(filter, "/usr"), 0);
+  EXPECT_EQ(name(".ssh\0\0\0\0", 4), access_open_read);
+  EXPECT_EQ(name("authorized_keys", 15), access_chown);
+  EXPECT_EQ(name("passwd\0\0", 6), 0);
+  spec.prefixes["/e"] = access_rename;
+  const shrike_filter shorter = tables_of(spec).filter;
+  EXPECT_EQ(prefix(shorter, "/usr"), access_rename) << "shorter than what is hashed: under every value";
+  EXPECT_EQ(prefix(shorter, "/etc"), access_open_read | access_chmod | access_rename);
 }
 
 TEST(FilterTables, ABurstIsOneSecondUnlessSaid) {
