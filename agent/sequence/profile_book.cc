@@ -1,0 +1,104 @@
+#include "agent/sequence/profile_book.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "common/base/file.h"
+
+namespace shrike::sequence {
+namespace {
+
+constexpr size_t file_max_bytes = 64u << 20;
+// Names what is signed, so that no other signature of this key is one of these.
+constexpr std::string_view domain("shrike sequence profiles v1\0", 28);
+
+std::string signed_bytes(std::string_view body) { return std::string(domain).append(body); }
+
+}  // namespace
+
+std::string seal_profiles(const std::vector<SequenceProfile>& profiles, const PrivateKey& key) {
+  std::string bytes = encode_profiles(profiles);
+  const Signature signature = key.sign(signed_bytes(bytes));
+  bytes.append(reinterpret_cast<const char*>(signature.data()), signature.size());
+  return bytes;
+}
+
+Result<std::vector<SequenceProfile>> open_profiles(std::string_view bytes, const PublicKey& key,
+                                                   const SequenceLimits& limits) {
+  Signature signature;
+  if (bytes.size() < signature.size()) return Error{"cut: " + std::to_string(bytes.size()) + " bytes"};
+  const std::string_view body = bytes.substr(0, bytes.size() - signature.size());
+  std::memcpy(signature.data(), bytes.data() + body.size(), signature.size());
+  // Before anything in it is believed.
+  if (!key.verify(signed_bytes(body), signature)) return Error{"cut, damaged, or not signed by this node"};
+  return decode_profiles(body, limits);
+}
+
+Result<std::vector<SequenceProfile>> ProfileBook::load(uint64_t now_ns) {
+  if (::access(options_.file.c_str(), F_OK) != 0 && errno == ENOENT) return std::vector<SequenceProfile>();
+  const std::string bytes = TRY(read_file(options_.file, file_max_bytes));
+  auto opened = open_profiles(bytes, key_.public_key(), options_.limits);
+  if (!opened) return opened.error().in(options_.file);
+  std::vector<SequenceProfile> profiles = std::move(opened).value();
+  forget_old(profiles, now_ns);
+  for (const SequenceProfile& p : profiles) saw(p.id, p.path);
+  return profiles;
+}
+
+Result<size_t> ProfileBook::save(std::vector<SequenceProfile> profiles, uint64_t now_ns) {
+  forget_old(profiles, now_ns);
+  put_paths(profiles);
+  const std::string bytes = seal_profiles(profiles, key_);
+  TRY_VOID(write_file_atomic(options_.file, bytes, 0600));
+  return bytes.size();
+}
+
+void ProfileBook::saw(const ProgramId& id, std::string_view path) {
+  if (path.empty() || path.size() > 4096) return;
+  if (paths_.size() >= 2 * options_.limits.programs && !paths_.contains(id)) return;
+  paths_.insert_or_assign(id, std::string(path));
+}
+
+std::string_view ProfileBook::path_of(const ProgramId& id) const {
+  const auto at = paths_.find(id);
+  return at == paths_.end() ? std::string_view() : std::string_view(at->second);
+}
+
+std::vector<SequenceProfile> ProfileBook::changed(const std::vector<SequenceProfile>& profiles) {
+  std::vector<SequenceProfile> out;
+  for (const SequenceProfile& p : profiles) {
+    if (out.size() >= options_.ship_at_once) break;
+    if (!p.settled) continue;
+    SequenceProfile candidate = p;
+    candidate.path = path_of(p.id);
+    if (!candidate.shareable()) continue;
+    const auto before = shipped_.find(p.id);
+    if (before != shipped_.end() && p.ngrams.size() < before->second + before->second / 10 + 1) continue;
+    shipped_[p.id] = p.ngrams.size();
+    out.push_back(std::move(candidate));
+  }
+  return out;
+}
+
+void ProfileBook::put_paths(std::vector<SequenceProfile>& profiles) const {
+  for (SequenceProfile& p : profiles) p.path = path_of(p.id);
+}
+
+void ProfileBook::forget_old(std::vector<SequenceProfile>& profiles, uint64_t now_ns) const {
+  if (options_.keep_ns != 0)
+    std::erase_if(profiles,
+                  [&](const SequenceProfile& p) { return p.seen_ns != 0 && p.seen_ns + options_.keep_ns < now_ns; });
+  std::stable_sort(profiles.begin(), profiles.end(),
+                   [](const SequenceProfile& a, const SequenceProfile& b) { return a.seen_ns > b.seen_ns; });
+  if (profiles.size() > options_.limits.programs) profiles.resize(options_.limits.programs);
+  size_t total = 0;
+  for (SequenceProfile& p : profiles) {
+    if (p.ngrams.size() > options_.limits.ngrams_each) p.ngrams.resize(options_.limits.ngrams_each);
+    if (total + p.ngrams.size() > options_.limits.ngrams) p.ngrams.resize(options_.limits.ngrams - total);
+    total += p.ngrams.size();
+  }
+}
+
+}  // namespace shrike::sequence

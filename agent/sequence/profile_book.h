@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/wire/keys.h"
+#include "common/wire/sequence.h"
+
+namespace shrike::sequence {
+
+struct BookOptions {
+  std::string file;
+  SequenceLimits limits = {};
+  uint64_t keep_ns = 30ull * 86'400 * 1'000'000'000;  ///< programs not executed for so long are forgotten; 0: never
+  size_t ship_at_once = 4;                            ///< profiles shipped by one changed()
+};
+
+/// The profiles as they are kept: signed on disk, with the paths that the kernel half does not know.
+class ProfileBook {
+ public:
+  ProfileBook(BookOptions options, PrivateKey key) : options_(std::move(options)), key_(std::move(key)) {}
+
+  /// What was saved, the most recently executed first; nothing when there is no file. Errors: the file is cut, damaged,
+  /// above the limits, or not signed by this node: whoever gets one starts afresh, and says so.
+  Result<std::vector<SequenceProfile>> load(uint64_t now_ns);
+  /// Saves what the kernel knows now: paths put in, what is too old left out, at most `limits.programs`, the most
+  /// recently executed first. Returns how many bytes. Errors: the file cannot be written; the old one stays.
+  Result<size_t> save(std::vector<SequenceProfile> profiles, uint64_t now_ns);
+
+  /// An execution showed where this program is.
+  void saw(const ProgramId& id, std::string_view path);
+  [[nodiscard]] std::string_view path_of(const ProgramId& id) const;
+
+  /// Of `profiles`, those that have settled or grown by a tenth since they were last returned, with their paths; a few
+  /// at a time. Only settled ones, and only of executables whose identity means something elsewhere.
+  std::vector<SequenceProfile> changed(const std::vector<SequenceProfile>& profiles);
+
+ private:
+  void put_paths(std::vector<SequenceProfile>& profiles) const;
+  void forget_old(std::vector<SequenceProfile>& profiles, uint64_t now_ns) const;
+
+  BookOptions options_;
+  PrivateKey key_;
+  std::map<ProgramId, std::string> paths_;  // at most twice limits.programs
+  std::map<ProgramId, size_t> shipped_;     // n-grams it had then
+};
+
+/// The bytes of a file: profiles and a signature over them. What a node ships instead is in a signed batch already.
+std::string seal_profiles(const std::vector<SequenceProfile>& profiles, const PrivateKey& key);
+/// Errors: cut, damaged, above the limits, another key's.
+Result<std::vector<SequenceProfile>> open_profiles(std::string_view bytes, const PublicKey& key,
+                                                   const SequenceLimits& limits);
+
+}  // namespace shrike::sequence
