@@ -34,14 +34,12 @@ struct Mailbox {
   int subscriptions_done = 0;
   News news;
 
-  /// Changes the box, under its lock, and wakes who waits.
+  /// Changes the box and wakes who waits, all of it under its lock: who sees `closed` may free the box at once.
   template <class Change>
   void post(Change change) {
-    {
-      const std::lock_guard lock(mutex);
-      change(*this);
-      any = true;
-    }
+    const std::lock_guard lock(mutex);
+    change(*this);
+    any = true;
     wake.notify_all();
   }
   /// Empties it, but for `closed`, which stays until the link is made again.
