@@ -26,6 +26,7 @@ struct Run {
   int operator()(const VerifyOptions& o) const { return run_verify(o, api, out); }
   int operator()(const DemoOptions& o) const { return run_demo(o, out); }
   int operator()(const RulesCheckOptions& o) const { return run_rules_check(o, out); }
+  int operator()(const ScoreOptions& o) const { return run_score(o, out); }
   template <class T>
   requires needs_endpoint<T>
   int operator()(const T& o) const {

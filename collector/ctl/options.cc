@@ -167,6 +167,22 @@ void add_rules(CLI::App& root, RulesCheckOptions& o) {
   check->add_option("files", o.files, "Rule files, in the order they are loaded")->type_name("FILE")->required();
 }
 
+void add_score(CLI::App& root, ScoreOptions& o) {
+  using scoring::sequence::CallNotation;
+  CLI::App* app = root.add_subcommand("score", "Say how unusual traces of system calls are, compared with normal ones");
+  app->add_option("--fit", o.fit, "Normal traces to learn from, one a line: name, tab, calls")
+      ->type_name("FILE")
+      ->required();
+  app->add_option("--input", o.input, "Traces to score; - for standard input")->type_name("FILE")->required();
+  app->add_option_function<std::string>(
+         "--calls",
+         [&o](const std::string& text) { o.calls = text == "names" ? CallNotation::names : CallNotation::numbers; },
+         "How calls are written: numbers (default) or names, those of x86-64")
+      ->type_name("NOTATION")
+      ->check(CLI::IsMember({"numbers", "names"}));
+  app->add_flag("--json", o.json, "One JSON object a trace, with the score of each detector");
+}
+
 }  // namespace
 
 std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments) {
@@ -178,6 +194,7 @@ std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments)
   VerifyOptions verify;
   DemoOptions demo;
   RulesCheckOptions rules;
+  ScoreOptions score;
 
   CLI::App app("Watch a fleet with Shrike: alerts, events and the proof of them.", "shrike");
   app.set_version_flag("--version", std::string("shrike " SHRIKE_VERSION));
@@ -212,6 +229,7 @@ std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments)
   app.add_subcommand("status", "Say how the collector does")->add_flag("--json", status.json, "One JSON object");
   add_demo(app, demo);
   add_rules(app, rules);
+  add_score(app, score);
 
   try {
     std::reverse(arguments.begin(), arguments.end());
@@ -228,6 +246,7 @@ std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments)
   if (app.got_subcommand("status")) result.command = status;
   if (app.got_subcommand("demo")) result.command = demo;
   if (app.got_subcommand("rules")) result.command = rules;
+  if (app.got_subcommand("score")) result.command = score;
   return result;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "collector/ctl/output.h"
+#include "collector/ctl/score.h"
 #include "common/format/format.h"
 
 namespace shrike::ctl {
@@ -75,7 +76,8 @@ struct RulesCheckOptions {
 struct Invocation {
   ApiOptions api;
   Colour colour = Colour::automatic;
-  std::variant<TailOptions, QueryOptions, NodesOptions, StatusOptions, VerifyOptions, DemoOptions, RulesCheckOptions>
+  std::variant<TailOptions, QueryOptions, NodesOptions, StatusOptions, VerifyOptions, DemoOptions, RulesCheckOptions,
+               ScoreOptions>
       command;
 };
 

@@ -2,9 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace shrike::scoring::sequence {
+namespace {
+
+// No past of a few thousand scores says more than this about what it has never seen.
+constexpr double least = 1e-9;
+
+}  // namespace
 
 Calibration::Calibration(std::span<const float> past) {
   if (past.size() > window) past = past.last(window);
@@ -27,7 +32,7 @@ double Calibration::p_value(float score) const {
   const double slope = excess / static_cast<double>(top);
   const double beyond = static_cast<double>(score) - sorted_.back();
   const double factor = slope > 0 ? std::exp(-beyond / slope) : 1;
-  return std::max(p * factor, std::numeric_limits<double>::min());
+  return std::max(p * factor, least);
 }
 
 double Calibration::add(float score) {

@@ -22,8 +22,8 @@ class Calibration {
   /// `past`: scores to begin with, oldest first; only the last `window` are used. Not-a-number is passed over.
   explicit Calibration(std::span<const float> past);
 
-  /// The p-value of `score`, above 0 and at most 1; then the score becomes part of the past. Beyond the highest recent
-  /// score the tail is taken as exponential, with the slope of the highest twentieth. Cost: about 1 us.
+  /// The p-value of `score`, from 1e-9 to 1; then the score becomes part of the past. Beyond the highest recent
+  /// score the tail is taken as exponential, with the slope of the highest twentieth, down to 1e-9. Cost: about 1 us.
   double add(float score);
   /// The same without changing anything.
   [[nodiscard]] double p_value(float score) const;

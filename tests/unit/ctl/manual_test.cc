@@ -40,7 +40,8 @@ TEST(Manual, AndCompletionKnowEveryCommandAndOption) {
                                                   {"verify"},
                                                   {"demo"},
                                                   {"rules"},
-                                                  {"rules", "check"}}) {
+                                                  {"rules", "check"},
+                                                  {"score"}}) {
     std::string name;
     for (const std::string& word : command) name += " " + word;
     EXPECT_NE(manual.find("shrike" + name), std::string::npos) << name;
