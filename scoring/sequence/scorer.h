@@ -18,6 +18,8 @@ struct Score {
 /// Both detectors as one figure: (distance + 0.02)^2 * (surprise + 0.05), for empty traces 0. A product, because each
 /// is wrong about other traces: threads that interleave are surprising yet do known things, a loop of three usual calls
 /// surprises nobody yet lacks what the program always does. The constants keep one that is 0 from hiding the other.
+/// That the set weighs more, and lacking calls thrice, is what telling groups of similar normal traces from all others
+/// wants.
 double combine(double set_distance, double surprise);
 
 /// Scores traces against a profile as it was when the scorer was made. Keeps working space: one for each thread.

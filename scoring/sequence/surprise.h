@@ -25,9 +25,9 @@ class SurpriseHistogram {
   }
   [[nodiscard]] uint64_t count() const { return count_; }
 
-  /// The mean of the larger half of the surprises (expected shortfall at one half); 0 without any. Unlike the mean of
-  /// all it is not diluted by padding with usual calls up to as many again, and unlike a maximum it does not stand on
-  /// one rare call.
+  /// The mean of the larger half of the surprises (expected shortfall at one half); 0 without any. Usual calls around
+  /// as many odd ones do not bring it below the mean of the odd ones, and unlike a maximum it does not stand on one
+  /// call.
   [[nodiscard]] double mean_of_upper_half() const {
     uint64_t wanted = count_ - count_ / 2;
     if (wanted == 0) return 0;

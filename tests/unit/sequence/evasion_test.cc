@@ -53,6 +53,27 @@ TEST_F(Evasion, PaddingThinsTheSurpriseAsItGrows) {
   }
 }
 
+TEST_F(Evasion, AWholeNormalTraceHidesAnOddOrderOfItsOwnCalls) {
+  // Nothing of a new kind, only an order the program never has; alone it is far out.
+  std::vector<Call> odd;
+  for (int i = 0; i < 12; ++i) odd.insert(odd.end(), {252, 11, 168, 45, 78});
+  const double alone = Scorer(profile_).score(odd).combined;
+  std::vector<Call> hidden = program_trace(7, 200);
+  const double cover = Scorer(profile_).score(hidden).combined;
+  hidden.insert(hidden.begin() + 300, odd.begin(), odd.end());
+  EXPECT_LT(Scorer(profile_).score(hidden).combined, alone / 10);
+  EXPECT_LT(p_value(odd), 0.005);
+  EXPECT_GT(Scorer(profile_).score(hidden).combined, cover);
+  // Each run of six that is new stays new, whatever is around it: what a live watcher counts.
+  const auto unknown = [&](const std::vector<Call>& trace) {
+    size_t count = 0;
+    for (size_t i = 0; i + 6 <= trace.size(); ++i) count += !profile_.knows(std::span(trace).subspan(i, 6));
+    return count;
+  };
+  EXPECT_GE(unknown(hidden), unknown(odd));
+  EXPECT_GT(unknown(odd), 50u);
+}
+
 TEST_F(Evasion, KnownCallsInKnownOrderAreNotFound) {
   // Mimicry: an attack made only of what the program does anyway looks like the program. Rules have to see its effect.
   EXPECT_GT(p_value(program_trace(5)), 0.05);
