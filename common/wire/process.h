@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,11 +36,15 @@ struct Task {
   }
 };
 
+struct ContainerInfo;  // common/wire/container_info.h
+
 /// A container, as told by its cgroup's path. Shared by all processes in it.
 struct Container {
   std::string id;       ///< full id; shown cut to 12 characters; "host" is spelt as a null Container pointer
   std::string runtime;  ///< docker, containerd, crio, podman, systemd-nspawn, lxc
   std::string cgroup;   ///< the path it was found in
+  /// What its runtime says of it; null while nobody knows. Owned by all containers made from the same answer.
+  std::shared_ptr<const ContainerInfo> info = nullptr;
 };
 
 /// One process (thread group) in the agent's table. Scoring reads it; only enrich writes it.

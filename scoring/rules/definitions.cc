@@ -22,9 +22,27 @@ Change change_of(const Item& item, const std::string& key) {
 }
 bool changes_existing(const Item& item) { return item.append || !item.override_keys.empty(); }
 
-void check_overrides(const Item& item, std::initializer_list<std::string_view> keys) {
-  for (const auto& [key, change] : item.override_keys)
-    if (std::find(keys.begin(), keys.end(), key) == keys.end()) fail(item.name, "\"" + key + "\" cannot be overridden");
+// Falco's rules for overrides: which keys can be appended to or replaced; each has to be there; and beside `override`
+// stands no key that it does not name.
+void check_overrides(const Item& item, std::initializer_list<std::string_view> appendable,
+                     std::initializer_list<std::string_view> replaceable,
+                     std::initializer_list<std::pair<std::string_view, bool>> given) {
+  const auto has = [](const auto& keys, std::string_view key) {
+    return std::find(keys.begin(), keys.end(), key) != keys.end();
+  };
+  if (!item.override_keys.empty() && item.append)
+    fail(item.name, "\"append\" and \"override\" cannot stand together: use \"override\"");
+  for (const auto& [key, change] : item.override_keys) {
+    if (!has(appendable, key) && !has(replaceable, key)) fail(item.name, "\"" + key + "\" cannot be overridden");
+    if (change == Change::append && !has(appendable, key))
+      fail(item.name, "\"" + key + "\" cannot be appended to, only replaced");
+    for (const auto& [name, there] : given)
+      if (name == key && !there) fail(item.name, "\"" + key + "\" is to be overridden and is not there");
+  }
+  if (item.override_keys.empty()) return;
+  for (const auto& [name, there] : given)
+    if (there && !item.override_keys.contains(std::string(name)))
+      fail(item.name, "\"" + std::string(name) + "\" is given, and \"override\" does not say what to do with it");
 }
 
 constexpr size_t items_max = 100000;
@@ -58,7 +76,7 @@ void Definitions::add(Document document, std::vector<std::pair<std::string, Prob
 }
 
 void Definitions::add_list(Item& item) {
-  check_overrides(item, {"items"});
+  check_overrides(item, {"items"}, {"items"}, {{"items", item.items_given}});
   if (!item.items_given) fail(item.name, "list \"" + item.name->value + "\" has no items");
   const auto at = lists_.find(item.name->value);
   if (changes_existing(item) && at == lists_.end())
@@ -72,7 +90,7 @@ void Definitions::add_list(Item& item) {
 }
 
 void Definitions::add_macro(Item& item) {
-  check_overrides(item, {"condition"});
+  check_overrides(item, {"condition"}, {"condition"}, {{"condition", item.condition != nullptr}});
   if (item.condition == nullptr) fail(item.name, "macro \"" + item.name->value + "\" has no condition");
   const auto at = macros_.find(item.name->value);
   if (changes_existing(item) && at == macros_.end())
@@ -92,13 +110,33 @@ void Definitions::add_macro(Item& item) {
 }
 
 void Definitions::add_rule(Item& item) {
-  check_overrides(item, {"condition", "output", "desc", "priority", "tags", "enabled", "exceptions", "source",
-                         "confidence", "warn_evttypes", "skip-if-unknown-filter", "capture", "capture_duration"});
+  check_overrides(item, {"condition", "output", "desc", "tags", "exceptions"},
+                  {"condition", "output", "desc", "tags", "exceptions", "priority", "enabled", "warn_evttypes",
+                   "skip-if-unknown-filter", "confidence", "capture", "capture_duration"},
+                  {{"condition", item.condition != nullptr},
+                   {"output", item.output != nullptr},
+                   {"desc", item.desc != nullptr},
+                   {"tags", item.tags_given},
+                   {"exceptions", item.exceptions_given},
+                   {"priority", item.priority != nullptr},
+                   {"enabled", item.enabled.has_value()},
+                   {"warn_evttypes", item.warn_types.has_value()},
+                   {"skip-if-unknown-filter", item.skip_if_unknown.has_value()},
+                   {"confidence", item.confidence.has_value()}});
+  if (item.append && (item.output != nullptr || item.priority != nullptr || item.tags_given))
+    item.remarks.emplace_back(
+        "\"append: true\" takes condition and exceptions only: use \"override\" for the other keys");
+  if (item.append) {
+    item.output = item.desc = item.priority = nullptr;
+    item.tags_given = false;
+  }
   const std::string& name = item.name->value;
   const auto at = rule_index_.find(name);
   const bool toggle = item.enabled && item.condition == nullptr && item.output == nullptr;
   const bool existing = changes_existing(item) || (toggle && at != rule_index_.end());
-  if (existing && at == rule_index_.end()) fail(item.name, "no rule \"" + name + "\" before this to change");
+  const bool only_enabled = toggle && item.priority == nullptr && item.desc == nullptr && !changes_existing(item);
+  if ((existing || only_enabled) && at == rule_index_.end())
+    fail(item.name, "no rule \"" + name + "\" before this to change");
 
   RuleDefinition fresh;
   RuleDefinition rule = existing ? rules_[at->second] : std::move(fresh);
@@ -128,13 +166,17 @@ void Definitions::add_rule(Item& item) {
   }
   if (item.desc != nullptr) rule.desc = item.desc;
   if (item.priority != nullptr) rule.priority = item.priority;
+  if (existing && item.source != nullptr && item.source->value != rule.source)
+    fail(item.source, "rule \"" + name + "\" has source \"" + rule.source + "\" before this");
   if (item.source != nullptr) rule.source = item.source->value;
   if (item.tags_given) {
     if (!existing || change_of(item, "tags") == Change::replace) rule.tags.clear();
-    for (const ScalarPtr& tag : item.tags) rule.tags.push_back(tag->value);
+    for (const ScalarPtr& tag : item.tags)
+      if (std::find(rule.tags.begin(), rule.tags.end(), tag->value) == rule.tags.end()) rule.tags.push_back(tag->value);
   }
   if (item.enabled) rule.enabled = *item.enabled;
   if (item.confidence) rule.confidence = *item.confidence;
+  if (item.warn_types) rule.warn_types = *item.warn_types;
   if (item.skip_if_unknown) rule.skip_if_unknown = *item.skip_if_unknown;
   if (item.exceptions_given) {
     if (existing && change_of(item, "exceptions") == Change::append) {

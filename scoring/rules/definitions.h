@@ -22,7 +22,8 @@ struct RuleDefinition {
   std::vector<std::string> tags;
   bool enabled = true;
   bool skip_if_unknown = false;
-  double confidence = 0;  ///< 0: not given
+  bool warn_types = true;  ///< say so when it is judged for nearly every kind of event
+  double confidence = 0;   ///< 0: not given
   std::vector<Exception> exceptions;
   std::vector<std::string> remarks;
 };

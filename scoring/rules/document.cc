@@ -4,6 +4,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <set>
 #include <sstream>
@@ -18,6 +19,7 @@ struct Failure {
 };
 
 constexpr size_t documents_max = 64;
+constexpr std::array<unsigned, 2> engine_version{0, 63};  // of Falco's language that is understood
 constexpr size_t values_max = 1'000'000;
 constexpr int depth_max = 64;
 
@@ -234,19 +236,69 @@ class Reader {
     }
   }
 
+  // A number is Falco's old way to write 0.NUMBER.0.
+  void check_engine(const YAML::Node& node) const {
+    const std::string text = scalar(node, "\"required_engine_version\"")->value;
+    std::array<unsigned, 3> version{};
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    size_t parts = 0;
+    for (bool more = true; more && parts < version.size(); ++parts) {
+      const auto read = std::from_chars(at, end, version[parts]);
+      if (read.ec != std::errc{}) fail(node, "\"" + text + "\" is not a version: 0.57.0");
+      more = read.ptr != end && *read.ptr == '.';
+      at = read.ptr + (more ? 1 : 0);
+    }
+    const bool suffix = at != end && parts == version.size() && (*at == '-' || *at == '+');
+    if ((at != end && !suffix) || parts == 2) fail(node, "\"" + text + "\" is not a version: 0.57.0");
+    if (parts == 1) version = {0, version[0], 0};
+    if (version[0] == engine_version[0] && version[1] <= engine_version[1]) return;
+    fail(node, "the file needs Falco's rule engine " + text + "; this one understands what " +
+                   std::to_string(engine_version[0]) + "." + std::to_string(engine_version[1]) + " does");
+  }
+
+  // What the container plugin gives, we have ourselves, so any version of it will do.
+  void check_plugins(const YAML::Node& node) const {
+    if (node.IsNull()) return;
+    if (!node.IsSequence()) fail(node, "\"required_plugin_versions\" has to be a list");
+    for (const YAML::Node& plugin : node) {
+      std::string needed;
+      bool satisfied = false;
+      const auto consider = [&](const YAML::Node& entry) {
+        if (!entry.IsMap() || !entry["name"]) fail(entry, "a plugin has to have name and version");
+        const std::string name = scalar(entry["name"], "a plugin's name")->value;
+        if (!entry["version"]) fail(entry, "plugin \"" + name + "\" has no version");
+        needed += (needed.empty() ? "\"" : " or \"") + name + "\"";
+        satisfied = satisfied || name == "container";
+      };
+      consider(plugin);
+      if (const YAML::Node others = plugin["alternatives"]; others) {
+        if (!others.IsSequence()) fail(others, "\"alternatives\" has to be a list");
+        for (const YAML::Node& other : others) consider(other);
+      }
+      if (!satisfied)
+        fail(plugin,
+             "the file needs Falco's plugin " + needed + ", which is not there: its events and fields are not known");
+    }
+  }
+
   void read_item(const YAML::Node& node, Document& document) const {
     std::string name;
     try {
       if (!node.IsMap() || node.size() == 0)
         fail(node, "expected an item: \"- rule: name\", \"- macro: name\" or \"- list: name\"");
       Item item;
-      bool ignored = false;
+      bool requirement = false;
       std::set<std::string> seen;
       for (const auto& pair : node) {
         const std::string key = scalar(pair.first, "a key")->value;
         if (!seen.insert(key).second) fail(pair.first, "\"" + key + "\" is given twice");
-        if (key == "required_engine_version" || key == "required_plugin_versions") {
-          ignored = true;  // we take what we understand, whatever its version
+        if (key == "required_engine_version") {
+          requirement = true;
+          check_engine(pair.second);
+        } else if (key == "required_plugin_versions") {
+          requirement = true;
+          check_plugins(pair.second);
         } else if (key == "rule" || key == "macro" || key == "list") {
           if (item.name != nullptr) fail(pair.first, "an item is a rule, a macro or a list, not two of them");
           item.kind = key == "rule" ? Item::Kind::rule : key == "macro" ? Item::Kind::macro : Item::Kind::list;
@@ -257,7 +309,7 @@ class Reader {
           read_key(key, pair.first, pair.second, item);
         }
       }
-      if (ignored && item.name == nullptr) return;
+      if (requirement && item.name == nullptr) return;
       if (item.name == nullptr) fail(node, "expected \"rule\", \"macro\" or \"list\" among the item's keys");
       document.items.push_back(std::move(item));
     } catch (const Failure& failure) {
@@ -298,7 +350,9 @@ class Reader {
       if (value.IsNull()) return;
       if (!value.IsSequence()) fail(value, "\"exceptions\" has to be a list");
       for (const YAML::Node& child : value) item.exceptions.push_back(exception(child));
-    } else if (key != "warn_evttypes") {
+    } else if (key == "warn_evttypes") {
+      item.warn_types = boolean(value, what);
+    } else if (key != "capture" && key != "capture_duration") {  // Falco's own recording: nothing to do here
       item.remarks.push_back("ignored: unknown key " + what + " at line " + std::to_string(where.Mark().line + 1));
     }
   }

@@ -51,6 +51,7 @@ struct Item {
   std::optional<bool> enabled;
   std::optional<double> confidence;
   std::optional<bool> skip_if_unknown;
+  std::optional<bool> warn_types;
   std::vector<Exception> exceptions;
   bool exceptions_given = false;
   std::vector<std::string> remarks;  ///< keys we do not know and ignore

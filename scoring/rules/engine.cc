@@ -1,5 +1,6 @@
 #include "scoring/rules/engine.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "scoring/rules/output.h"
 #include "scoring/rules/program.h"
 #include "scoring/rules/ready_rule.h"
+#include "scoring/rules/shadow.h"
 
 namespace shrike::scoring {
 namespace {
@@ -94,6 +96,16 @@ std::string joined(const std::vector<std::string>& parts) {
   return out;
 }
 
+// Texts that fd.sip.name and its like are compared with.
+void names_of_hosts(const Tree& tree, std::vector<std::string>& names) {
+  for (const TreePtr& child : tree.children) names_of_hosts(*child, names);
+  if (!tree.is(Tree::Kind::check) || tree.check->field() == nullptr) return;
+  const std::string_view name = tree.check->field()->field->name;
+  if (!name.starts_with("fd.") || !name.ends_with("ip.name")) return;
+  for (const std::string& text : tree.check->texts)
+    if (std::find(names.begin(), names.end(), text) == names.end()) names.push_back(text);
+}
+
 }  // namespace
 
 struct RuleSet::Impl {
@@ -103,31 +115,37 @@ struct RuleSet::Impl {
   std::string digest;
   std::string hostname;
   bool first = false;
+  std::shared_ptr<const HostNames> hosts;
+  std::vector<std::string> host_names;
   // What evaluation writes into.
   Scratch scratch;
   std::vector<uint32_t> matched;
   int64_t number = 0;
 
-  void add(Rule rule, const TreePtr& condition, std::vector<std::string>& remarks);
+  void add(Rule rule, const TreePtr& condition, bool warn_types, std::vector<std::string>& remarks);
   void finish(const std::string& canonical);
 };
 
-void RuleSet::Impl::add(Rule rule, const TreePtr& condition, std::vector<std::string>& remarks) {
+void RuleSet::Impl::add(Rule rule, const TreePtr& condition, bool warn_types, std::vector<std::string>& remarks) {
   const auto index = static_cast<uint32_t>(rules.size());
-  bool fires = false;
+  size_t fires = 0;
   for (size_t k = 1; k < event_kind_count; ++k) {
     const auto kind = static_cast<EventKind>(k);
     if (kind_name(kind) == "none") continue;
     const TreePtr left = fold(condition, {kind, World::Outcome::any, 0});
     if (left->is(Tree::Kind::no)) continue;
     programs[k].add(index, left, kind);
-    fires = true;
+    ++fires;
   }
   rules.push_back(std::move(rule));
-  if (!fires) {
+  names_of_hosts(*condition, host_names);
+  if (fires == 0) {
     remarks.emplace_back("never fires: no kind of event can satisfy the condition");
     return;
   }
+  constexpr size_t many = 40;
+  if (fires >= many && warn_types)
+    remarks.emplace_back("expensive: no evt.type, so every kind of event leaves the kernel");
   const uint32_t everywhere = derive_filter(condition, filter);
   if ((everywhere & (access_open_read | access_open_write)) != 0)
     remarks.emplace_back("expensive: no path can be derived, so every open leaves the kernel");
@@ -243,17 +261,20 @@ Result<RuleSet> RuleSet::compile(const std::vector<RuleFile>& files, const std::
   impl->hostname = options.hostname;
   impl->first = options.first;
   std::string canonical = "shrike rules 1\n" + options.hostname + "\n";
+  Shadows shadows;
   for (const RuleDefinition& definition : definitions.rules()) {
     if (definition.source != "syscall") {
       report(status_of(definition, RuleStatus::State::unsupported, "source \"" + definition.source + "\" is not ours"));
       continue;
     }
-    if (!definition.enabled) {
-      report(status_of(definition, RuleStatus::State::disabled, {}));
-      continue;
-    }
     std::vector<std::string> remarks = definition.remarks;
     Outcome outcome = build(definitions, definition, remarks);
+    if (!definition.enabled) {
+      const bool wrong_too = outcome.wrong && !(outcome.unknown && definition.skip_if_unknown);
+      report(status_of(definition, RuleStatus::State::disabled,
+                       wrong_too ? "would not load: " + outcome.wrong->message : ""));
+      continue;
+    }
     if (outcome.wrong && outcome.unknown && definition.skip_if_unknown) {
       report(status_of(definition, RuleStatus::State::unsupported, outcome.wrong->message));
       continue;
@@ -263,7 +284,13 @@ Result<RuleSet> RuleSet::compile(const std::vector<RuleFile>& files, const std::
       continue;
     }
     canonical += spelt(outcome.rule, outcome.condition, definition.output->value);
-    impl->add(std::move(outcome.rule), outcome.condition, remarks);
+    const Shadows::Finding shadow = shadows.add(definition.name, outcome.condition);
+    if (!shadow.same.empty()) {
+      remarks.push_back("shadowed: \"" + shadow.same + "\" has the same condition");
+    } else if (options.first && !shadow.wider.empty()) {
+      remarks.push_back("shadowed: \"" + shadow.wider + "\" comes first and holds whenever this does");
+    }
+    impl->add(std::move(outcome.rule), outcome.condition, definition.warn_types, remarks);
     report(status_of(definition, RuleStatus::State::loaded, joined(remarks)));
   }
   for (const ReadyRule& ready : more) {
@@ -281,7 +308,7 @@ Result<RuleSet> RuleSet::compile(const std::vector<RuleFile>& files, const std::
               std::get<Output>(std::move(output))};
     canonical += spelt(rule, ready.condition, ready.output);
     std::vector<std::string> remarks = ready.remarks;
-    impl->add(std::move(rule), ready.condition, remarks);
+    impl->add(std::move(rule), ready.condition, true, remarks);
     report({RuleStatus::State::loaded, ready.name, ready.position.file, ready.position.line, ready.position.column,
             joined(remarks)});
   }
@@ -295,7 +322,7 @@ void RuleSet::evaluate(const Event& event, std::vector<Alert>& alerts) const {
   const auto kind = static_cast<size_t>(event.kind);
   ++impl.number;
   if (kind >= event_kind_count) return;
-  const Context context{event, event.process, impl.scratch.arena, impl.number, impl.hostname};
+  const Context context{event, event.process, impl.scratch.arena, impl.number, impl.hostname, impl.hosts.get()};
   impl.matched.clear();
   impl.programs[kind].run(context, impl.scratch, [&](uint32_t rule) {
     impl.matched.push_back(rule);
@@ -320,6 +347,8 @@ void RuleSet::evaluate(const Event& event, std::vector<Alert>& alerts) const {
 }
 
 const FilterSpec& RuleSet::filter() const { return impl_->filter; }
+const std::vector<std::string>& RuleSet::host_names() const { return impl_->host_names; }
+void RuleSet::set_hosts(std::shared_ptr<const HostNames> hosts) { impl_->hosts = std::move(hosts); }
 size_t RuleSet::size() const { return impl_->rules.size(); }
 std::string RuleSet::digest() const { return impl_->digest; }
 

@@ -1,6 +1,7 @@
 #pragma once
 // The rule engine: rule files in, alerts out. Pure: no files, no clock, no kernel; the caller reads the files.
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +32,11 @@ struct RuleStatus {
 
 struct ReadyRule;  // ready_rule.h
 
+/// Names of hosts, resolved by the caller: fd.sip.name and its like.
+struct HostNames {
+  std::map<std::string, std::vector<std::string>, std::less<>> names;  ///< 4 or 16 bytes of an address -> its names
+};
+
 /// What rules may ask for and no event carries.
 struct CompileOptions {
   std::string hostname;  ///< evt.hostname; missing when empty
@@ -57,6 +63,10 @@ class RuleSet {
   void evaluate(const Event& event, std::vector<Alert>& alerts) const;
   /// What these rules need to see.
   [[nodiscard]] const FilterSpec& filter() const;
+  /// The names that rules compare fd.sip.name and its like with: to be resolved now and then, and given to set_hosts.
+  [[nodiscard]] const std::vector<std::string>& host_names() const;
+  /// From now on addresses have these names; null: none. Until then no rule over fd.sip.name fires.
+  void set_hosts(std::shared_ptr<const HostNames> hosts);
   [[nodiscard]] size_t size() const;
   /// SHA-256 over all that decides what fires.
   [[nodiscard]] std::string digest() const;

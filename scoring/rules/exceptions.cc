@@ -26,7 +26,10 @@ std::string operand(const std::vector<ScalarPtr>& values, bool list) {
   return out + ")";
 }
 
-bool takes_list(const std::string& comp) { return comp == "in" || comp == "pmatch" || comp == "intersects"; }
+// `startswith oneof` and its like take one too.
+bool takes_list(const std::string& comp) {
+  return comp == "in" || comp == "pmatch" || comp == "intersects" || comp.ends_with("of");
+}
 
 }  // namespace
 

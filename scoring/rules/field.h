@@ -60,6 +60,8 @@ class Arena {
   size_t used_ = 0;
 };
 
+struct HostNames;  // engine.h
+
 /// What an extractor may look at.
 struct Context {
   const Event& event;
@@ -67,9 +69,12 @@ struct Context {
   Arena& arena;
   int64_t number;  ///< evt.num
   const std::string& hostname;
+  const HostNames* hosts = nullptr;  ///< may be null
 };
 
 using Extract = void (*)(const Context&, int index, Values&);
+/// The same where the argument is a text: container.mount.dest[/proc].
+using ExtractNamed = void (*)(const Context&, std::string_view argument, Values&);
 
 enum class Type : uint8_t { text, number, boolean, address };
 
@@ -77,7 +82,7 @@ enum class Type : uint8_t { text, number, boolean, address };
 enum class PathPart : uint8_t { none, whole, directory, last };
 
 struct Field {
-  enum class Takes : uint8_t { nothing, index, maybe_index, name };
+  enum class Takes : uint8_t { nothing, index, maybe_index, name, text, maybe_text };
   std::string_view name;
   Type type = Type::text;
   KindSet kinds;  ///< every other kind of event has no such field; empty: known to rules, never to us
@@ -88,6 +93,7 @@ struct Field {
   bool both = false;  ///< more than one value, and `!=` has to hold for all of them (fd.ip, fd.port, fd.net)
   uint8_t cost = 1;   ///< relative
   bool list = false;  ///< without an index many values that belong together, which getopt() and join() take
+  ExtractNamed extract_named = nullptr;  ///< instead of `extract` where it takes a text
 };
 
 /// The whole table, in the order it is documented.
@@ -97,7 +103,7 @@ std::span<const Field> all_fields();
 struct FieldUse {
   const Field* field = nullptr;
   int index = -1;        ///< argument where it is a number
-  std::string argument;  ///< as written, for evt.arg
+  std::string argument;  ///< as written, for evt.arg and where it is a text
   [[nodiscard]] std::string text() const;
 };
 /// Finds "proc.aname" with argument "2", or "evt.arg.flags" without one. Errors are sentences without a position.
@@ -110,6 +116,13 @@ struct Reader {
   Extract extract = nullptr;
   int index = -1;
   PathPart path = PathPart::none;
+  ExtractNamed extract_named = nullptr;
+  std::string argument = {};
+
+  void read(const Context& context, Values& out) const {
+    if (extract_named != nullptr) return extract_named(context, argument, out);
+    extract(context, index, out);
+  }
 };
 std::optional<Reader> reader_for(const FieldUse& use, EventKind kind);
 
@@ -128,6 +141,8 @@ std::span<const Field> event_fields();
 std::span<const Field> descriptor_fields();
 std::span<const Field> process_fields();
 std::span<const Field> workload_fields();
+std::span<const Field> container_fields();
+std::span<const Field> absent_fields();
 
 // Shared by extractors.
 std::string_view process_name(const Context& context);

@@ -13,7 +13,8 @@ using K = EventKind;
 const std::vector<Field>& table() {
   static const auto all = [] {
     std::vector<Field> fields;
-    for (const auto& part : {event_fields(), descriptor_fields(), process_fields(), workload_fields()})
+    for (const auto& part : {event_fields(), descriptor_fields(), process_fields(), workload_fields(),
+                             container_fields(), absent_fields()})
       fields.insert(fields.end(), part.begin(), part.end());
     return fields;
   }();
@@ -57,6 +58,8 @@ std::string FieldUse::text() const {
   if (field->takes == Field::Takes::name)
     return out + (parse_index(argument) >= 0 ? "[" + argument + "]" : "." + argument);
   if (index >= 0) out += "[" + std::to_string(index) + "]";
+  if (field->takes == Field::Takes::text || (field->takes == Field::Takes::maybe_text && !argument.empty()))
+    out += "[" + argument + "]";
   return out;
 }
 
@@ -89,6 +92,14 @@ std::optional<FieldUse> find_field(std::string_view name, std::optional<std::str
                        std::string(name) + "[1]",
                std::nullopt;
       return use;
+    case Field::Takes::maybe_text:
+      if (!argument) return use;
+      [[fallthrough]];
+    case Field::Takes::text:
+      if (!argument || argument->empty())
+        return error = "field " + quoted + " needs an argument: " + std::string(name) + "[...]", std::nullopt;
+      use.argument = *argument;
+      return use;
     case Field::Takes::name:
       break;
   }
@@ -105,6 +116,7 @@ std::optional<FieldUse> find_field(std::string_view name, std::optional<std::str
 std::optional<Reader> reader_for(const FieldUse& use, EventKind kind) {
   const Field& field = *use.field;
   if (!field.kinds.has(kind)) return std::nullopt;
+  if (field.takes == Field::Takes::text) return Reader{nullptr, -1, field.path, field.extract_named, use.argument};
   if (field.takes != Field::Takes::name) return Reader{field.extract, use.index, field.path};
   const auto arguments = arguments_of(kind);
   const CallArgument* found = nullptr;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "scoring/rules/engine.h"
 #include "scoring/rules/field.h"
 #include "scoring/rules/names.h"
 
@@ -216,6 +217,29 @@ void changed_path(const Context& c, int, Values& out) {
   out.known(c.event.real_path.empty() ? given_path(c.event) : c.event.real_path);
 }
 
+enum class End : uint8_t { server, client, local, remote };
+// The names that are known for an end's address.
+template <End end>
+void host_names(const Context& c, int, Values& out) {
+  if (c.hosts == nullptr || !is_ip(c.event.socket)) return;
+  const bool local = end == End::local || (end != End::remote && is_server(c.event) == (end == End::server));
+  const auto at = c.hosts->names.find(address(c.event.socket, local));
+  if (at == c.hosts->names.end()) return;
+  for (const std::string& name : at->second) out.text(name);
+}
+
+std::string_view given_directory(const Event& event) { return directory_of(given_path(event)); }
+template <std::string_view (*path)(const Event&)>
+void in_container(const Context& c, int, Values& out) {
+  const std::string_view id = container_id(c.process), text = path(c.event);
+  if (text.empty()) return;
+  char* const room = c.arena.take(id.size() + 1 + text.size());
+  char* at = std::copy(id.begin(), id.end(), room);
+  *at++ = ':';
+  std::copy(text.begin(), text.end(), at);
+  out.text({room, id.size() + 1 + text.size()});
+}
+
 constexpr auto fields = std::to_array<Field>({
     {"fd.num", Type::number, {K::open, K::accept, K::memfd, K::socket, K::dup, K::bind, K::listen, K::connect, K::sendto},
      number, "descriptor; -1 for a failed open"},
@@ -283,8 +307,28 @@ constexpr auto fields = std::to_array<Field>({
     {"fd.name_changed", Type::boolean, kinds::socket,
      [](const Context& c, int, Values& out) { out.boolean(c.event.kind == K::sendto || c.event.kind == K::connect); },
      "the call gave the socket a new remote end"},
-    {"fd.sip.name", Type::text, {}, nullptr, "host name of the server: not known to us"},
-    {"fd.cip.name", Type::text, {}, nullptr, "host name of the client: not known to us"},
+    {"fd.sip.name", Type::text, kinds::socket, host_names<End::server>,
+     "names of the server, of those that rules ask for and the agent has resolved", {}, {}, false, 2},
+    {"fd.cip.name", Type::text, kinds::socket, host_names<End::client>, "the same of the client", {}, {}, false, 2},
+    {"fd.lip.name", Type::text, kinds::socket, host_names<End::local>, "the same of the local end", {}, {}, false,
+     2},
+    {"fd.rip.name", Type::text, kinds::socket, host_names<End::remote>, "the same of the remote end", {}, {},
+     false, 2},
+    {"fd.dev.major", Type::number, files,
+     [](const Context& c, int, Values& out) { out.number(c.event.object.device >> 20); }, "device's major number"},
+    {"fd.dev.minor", Type::number, files,
+     [](const Context& c, int, Values& out) { out.number(c.event.object.device & 0xfffff); }, "device's minor number"},
+    {"fd.containername", Type::text, files, in_container<given_path>, "container.id, a colon and fd.name", {}, {}, false,
+     3},
+    {"fd.containerdirectory", Type::text, files, in_container<given_directory>,
+     "container.id, a colon and fd.directory", {}, {}, false, 3},
+    {"evt.abspath", Type::text, paths, whole_path, "path the call works on", {}, PathPart::whole},
+    {"fs.path.sourceraw", Type::text, kinds::two_paths,
+     [](const Context& c, int, Values& out) { out.known(link_like(c.event.kind) ? c.event.path2.text : c.event.path.text); },
+     "fs.path.source exactly as given"},
+    {"fs.path.targetraw", Type::text, kinds::two_paths,
+     [](const Context& c, int, Values& out) { out.known(link_like(c.event.kind) ? c.event.path.text : c.event.path2.text); },
+     "fs.path.target exactly as given"},
     {"fs.path.name", Type::text, paths, whole_path, "path the call works on", {}, PathPart::whole},
     {"fs.path.nameraw", Type::text, paths, [](const Context& c, int, Values& out) { out.known(c.event.path.text); },
      "the same exactly as given", {}, PathPart::whole},

@@ -138,6 +138,10 @@ void cwd(const Context& c, int, Values& out) {
   out.text({text, now.size() + 1});
 }
 
+void group_leader(const Context& c, int, Values& out) {
+  if (c.event.task.session == c.event.task.pid) out.boolean(true);
+}
+
 void writable(const Context& c, int, Values& out) {
   const Object& o = c.event.object;
   const Task& t = c.event.task;
@@ -260,12 +264,29 @@ constexpr auto fields = std::to_array<Field>({
      "always false"},
     {"proc.is_container_readiness_probe", Type::boolean, all,
      [](const Context&, int, Values& out) { out.boolean(false); }, "always false"},
-    {"proc.stdin.type", Type::text, {}, nullptr, "what descriptor 0 is: not known to us yet"},
-    {"proc.stdout.type", Type::text, {}, nullptr, "the same of descriptor 1"},
-    {"proc.stderr.type", Type::text, {}, nullptr, "the same of descriptor 2"},
-    {"proc.stdin.name", Type::text, {}, nullptr, "name of descriptor 0: not known to us yet"},
-    {"proc.stdout.name", Type::text, {}, nullptr, "the same of descriptor 1"},
-    {"proc.stderr.name", Type::text, {}, nullptr, "the same of descriptor 2"},
+    {"proc.exeline", Type::text, all,
+     [](const Context& c, int, Values& out) {
+       if (c.process != nullptr) out.known(join(c.arena, first_argument(*c.process), *c.process));
+     },
+     "argv[0] and arguments", {}, {}, false, 5},
+    {"proc.aargs", Type::text, all, of_ancestors<get_args>, "arguments of ancestor n, or of any", maybe_index, {}, false,
+     20},
+    {"proc.pvpid", Type::number, all,
+     [](const Context& c, int, Values& out) {
+       if (parent(c) != nullptr && parent(c)->task.vpid != 0) out.number(parent(c)->task.vpid);
+     },
+     "parent's process id in its own pid namespace"},
+    {"proc.ppid.ts", Type::number, all,
+     [](const Context& c, int, Values& out) {
+       if (parent(c) != nullptr) out.number(start_wall(c, *parent(c)));
+     },
+     "start of the parent, nanoseconds since 1970"},
+    {"proc.is_sid_leader", Type::boolean, all,
+     [](const Context& c, int, Values& out) { out.boolean(c.event.task.session == c.event.task.pid); },
+     "it leads its session"},
+    {"proc.is_vpgid_leader", Type::boolean, all, group_leader,
+     "true for the leader of a session, which leads its process group too; else missing: events do not tell the group"},
+    {"proc.is_pgid_leader", Type::boolean, all, group_leader, "the same"},
 });
 
 }  // namespace

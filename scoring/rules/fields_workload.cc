@@ -1,14 +1,10 @@
+#include <algorithm>
 #include <array>
 
 #include "scoring/rules/field.h"
 #include "scoring/rules/names.h"
 
 namespace shrike::scoring {
-
-std::string_view container_id(const Process* process) {
-  if (process == nullptr || process->container == nullptr) return "host";
-  return std::string_view(process->container->id).substr(0, 12);
-}
 
 namespace {
 
@@ -40,19 +36,6 @@ void login_uid(const Context& c, int, Values& out) {
 template <uint32_t Task::*member>
 void task(const Context& c, int, Values& out) {
   out.number(c.event.task.*member);
-}
-
-// Only a container has these; on the host they are missing.
-void runtime(const Context& c, int, Values& out) {
-  if (c.process == nullptr || c.process->container == nullptr) return out.text("host");
-  out.known(c.process->container->runtime);
-}
-void full_id(const Context& c, int, Values& out) {
-  if (c.process == nullptr || c.process->container == nullptr) return out.text("host");
-  out.text(c.process->container->id);
-}
-void container_name(const Context& c, int, Values& out) {
-  if (c.process == nullptr || c.process->container == nullptr) out.text("host");
 }
 
 template <void (*get)(const Context&, const Process&, Values&)>
@@ -91,6 +74,32 @@ constexpr auto fields = std::to_array<Field>({
      {},
      false,
      8},
+    {"thread.cap_permitted",
+     Type::text,
+     all,
+     [](const Context& c, int, Values& out) { out.text(capabilities(c.arena, c.event.task.cap_effective)); },
+     "the effective capabilities: all of them are permitted, and events do not tell of more",
+     {},
+     {},
+     false,
+     8},
+    {"thread.ismain", Type::boolean, all,
+     [](const Context& c, int, Values& out) { out.boolean(c.event.task.tid == c.event.task.pid); },
+     "the first thread of its process"},
+    {"thread.nametid",
+     Type::text,
+     all,
+     [](const Context& c, int, Values& out) {
+       const std::string_view id = c.arena.decimal(c.event.task.tid), name = c.event.task.name();
+       char* const text = c.arena.take(name.size() + id.size());
+       std::copy(id.begin(), id.end(), std::copy(name.begin(), name.end(), text));
+       out.text({text, name.size() + id.size()});
+     },
+     "the thread's name and id",
+     {},
+     {},
+     false,
+     3},
     {"thread.uid", Type::number, all, task<&Task::uid>, "ours: real user id"},
     {"thread.euid", Type::number, all, task<&Task::euid>, "ours: effective user id"},
     {"thread.suid", Type::number, all, task<&Task::suid>, "ours: saved user id"},
@@ -106,25 +115,6 @@ constexpr auto fields = std::to_array<Field>({
     {"user.loginname", Type::text, all, login_name, "its name, when it is also the real user"},
     {"group.gid", Type::number, all, task<&Task::egid>, "effective group id"},
     {"group.name", Type::text, all, group_name, "its name"},
-    {"container.id", Type::text, all, [](const Context& c, int, Values& out) { out.text(container_id(c.process)); },
-     "12 characters; host on the host"},
-    {"container.full_id", Type::text, all, full_id, "the whole id; host on the host"},
-    {"container.type", Type::text, all, runtime, "docker, containerd, crio, podman, ...; host on the host"},
-    {"container.name", Type::text, all, container_name, "host on the host; in a container not known to us yet"},
-    {"container.image", Type::text, {}, nullptr, "not known to us yet"},
-    {"container.image.id", Type::text, {}, nullptr, "not known to us yet"},
-    {"container.image.repository", Type::text, {}, nullptr, "not known to us yet"},
-    {"container.image.tag", Type::text, {}, nullptr, "not known to us yet"},
-    {"container.image.digest", Type::text, {}, nullptr, "not known to us yet"},
-    {"container.privileged", Type::boolean, {}, nullptr, "not known to us yet"},
-    {"container.mounts", Type::text, {}, nullptr, "not known to us yet"},
-    {"container.ip", Type::text, {}, nullptr, "not known to us yet"},
-    {"container.start_ts", Type::number, {}, nullptr, "not known to us yet"},
-    {"container.duration", Type::number, {}, nullptr, "not known to us yet"},
-    {"k8s.ns.name", Type::text, {}, nullptr, "not known to us yet"},
-    {"k8s.pod.name", Type::text, {}, nullptr, "not known to us yet"},
-    {"k8s.pod.id", Type::text, {}, nullptr, "not known to us yet"},
-    {"k8s.pod.uid", Type::text, {}, nullptr, "not known to us yet"},
     {"target.pid", Type::number, kinds::targets,
      target<[](const Context&, const Process& p, Values& out) { out.number(p.pid); }>,
      "ours: process signalled, traced, read or written, or the child of fork"},

@@ -120,7 +120,7 @@ bool evaluate(const Operand& operand, const Context& context, std::vector<Value>
     if (!reader) return false;
     const size_t before = out.size();
     Values values(out);
-    reader->extract(context, reader->index, values);
+    reader->read(context, values);
     return out.size() != before;
   }
   std::vector<std::vector<Value>> parts(operand.parts.size());

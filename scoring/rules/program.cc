@@ -151,7 +151,7 @@ void Program::read(uint32_t index, const Context& context, Scratch& scratch) con
   bool present = true;
   if (slot.operand->is_field()) {
     Values out(scratch.values);
-    slot.reader.extract(context, slot.reader.index, out);
+    slot.reader.read(context, out);
     present = scratch.values.size() != begin;
   } else if (slot.operand->kind == Operand::Kind::text) {
     scratch.values.push_back({slot.operand->text, 0});

@@ -88,7 +88,6 @@ TEST(Errors, SayWhatIsWrongWithAFile) {
             "t.yaml:3:13: in the output: unknown field \"proc.nam\"");
   EXPECT_TRUE(compile_error("- rule: [").starts_with("t.yaml:1:"));
   EXPECT_EQ(compile_error(""), "");
-  EXPECT_EQ(compile_error("- required_engine_version: 0.57.0\n- required_plugin_versions:\n  - name: x\n"), "");
 }
 
 TEST(Errors, TextBehindADocumentIsNotDropped) {

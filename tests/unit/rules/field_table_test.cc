@@ -58,6 +58,8 @@ std::string document() {
     if (field.takes == Field::Takes::index) name += "[n]";
     if (field.takes == Field::Takes::maybe_index) name += "[n]?";
     if (field.takes == Field::Takes::name) name += ".NAME";
+    if (field.takes == Field::Takes::text) name += "[text]";
+    if (field.takes == Field::Takes::maybe_text) name += "[text]?";
     out += "| `" + name + "` | " + std::string(type_text(field.type)) + " | " + kinds_text(field) + " | " +
            std::string(field.about) + " |\n";
   }
@@ -102,7 +104,11 @@ TEST(FieldTable, NamesAreUniqueAndReadersThereForEveryKind) {
   for (const Field& field : all_fields()) {
     EXPECT_TRUE(names.insert(field.name).second) << field.name;
     EXPECT_FALSE(field.about.empty()) << field.name;
-    EXPECT_EQ(field.extract == nullptr, field.kinds.empty() || field.takes == Field::Takes::name) << field.name;
+    const bool by_kind = field.kinds.empty() || field.takes == Field::Takes::name;
+    EXPECT_EQ(field.extract == nullptr, by_kind || field.extract_named != nullptr) << field.name;
+    if (field.extract_named != nullptr) {
+      EXPECT_EQ(field.takes, Field::Takes::text) << field.name;
+    }
   }
 }
 
@@ -113,7 +119,8 @@ TEST(FieldTable, EveryFieldCanBeReadFromEveryKind) {
       s.opens("/a/b", 0).path2("/c");
       std::string error;
       bool unknown = false;
-      const auto argument = field.takes == Field::Takes::index  ? std::optional<std::string_view>("1")
+      const auto argument = field.takes == Field::Takes::index || field.takes == Field::Takes::text
+                                ? std::optional<std::string_view>("1")
                             : field.takes == Field::Takes::name ? std::optional<std::string_view>("0")
                                                                 : std::nullopt;
       const auto use = find_field(field.name, argument, error, unknown);
@@ -125,7 +132,7 @@ TEST(FieldTable, EveryFieldCanBeReadFromEveryKind) {
       std::vector<Value> values;
       Values out(values);
       for (const Process* process : {s.event.process, static_cast<const Process*>(nullptr)})
-        reader->extract({s.event, process, arena, 1, hostname}, reader->index, out);
+        reader->read({s.event, process, arena, 1, hostname}, out);
       for (const Value& value : values) {
         EXPECT_TRUE(field.type == Type::text || field.type == Type::address || value.text.empty()) << field.name;
       }

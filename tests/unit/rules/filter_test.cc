@@ -32,7 +32,7 @@ TEST(Filter, KindsFollowFromTypesKindsAndFields) {
   EXPECT_EQ(kinds_of(filter_of("evt.type=ptrace or uring.op=openat")), (Names{"ptrace", "uring_op"}));
   EXPECT_EQ(kinds_of(filter_of("evt.type=unlinkat and not evt.kind=toctou")), (Names{"unlink", "rmdir"}));
   EXPECT_EQ(kinds_of(filter_of("evt.num=0")), Names{});
-  EXPECT_EQ(kinds_of(filter_of("k8s.ns.name=x")), Names{});
+  EXPECT_EQ(kinds_of(filter_of("proc.env=x")), Names{});
   EXPECT_EQ(kinds_of(filter_of("evt.type=socket and evt.dir=>")), Names{});
 }
 

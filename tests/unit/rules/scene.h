@@ -136,6 +136,7 @@ class Scene {
     event.socket_path = where;
     return *this;
   }
+  Container& container() { return container_; }
   Process& self() { return self_; }
   Process& parent() { return parent_; }
 
