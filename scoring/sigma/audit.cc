@@ -10,11 +10,13 @@ constexpr auto records = std::to_array<std::string_view>({"EXECVE", "SYSCALL", "
 constexpr std::string_view no_key = "a key is given by auditd's own rules, which Shrike does not have";
 constexpr std::string_view no_raw = "the raw arguments of a call are not kept";
 
-LogField record_type(std::string_view name) { return {"type", How::choice, {}, {{name, "yes"}}, "the record's"}; }
-LogField field(std::string_view name, How how, std::string ours, std::string_view about = {}) {
-  return {name, how, std::move(ours), {}, about};
+LogField record_type(std::string_view name) { return {"type", How::choice, {}, {{name, "yes"}}, "the record's", {}}; }
+LogField field(std::string_view name, How how, std::string ours, std::string_view about = {}, std::string also = {}) {
+  return {name, how, std::move(ours), {}, about, std::move(also)};
 }
-LogField lacking(std::string_view name, std::string_view why) { return {name, How::missing, std::string(why), {}, {}}; }
+LogField lacking(std::string_view name, std::string_view why) {
+  return {name, How::missing, std::string(why), {}, {}, {}};
+}
 
 View execve() {
   View view;
@@ -62,13 +64,14 @@ View syscall() {
   return view;
 }
 
-View path(std::string events, std::string name, std::string_view about, std::vector<Choice> nametypes) {
+View path(std::string events, std::string name, std::string also, std::string_view about,
+          std::vector<Choice> nametypes) {
   View view;
   view.events = std::move(events);
   view.others_absent = true;
   view.fields = {
       record_type("PATH"),
-      field("name", How::path, std::move(name), about),
+      field("name", How::path, std::move(name), about, std::move(also)),
       {"nametype", How::choice, {}, std::move(nametypes), {}},
       lacking("inode", "which file has it is not known to rules"),
       lacking("dev", "see inode"),
@@ -139,17 +142,17 @@ Log auditd(const Rule& rule) {
     const std::string made = "evt.kind = mkdir or evt.is_open_create = true", gone = "evt.kind in (unlink, rmdir)";
     const std::vector<Choice> types{
         {"CREATE", made}, {"DELETE", gone}, {"NORMAL", "not (" + made + " or " + gone + ")"}};
-    log.views.push_back(path(events, "fs.path.name", "as given, made absolute", types));
-    log.views.push_back(path(events, "fd.realpath", "as the kernel resolved it", types));
+    log.views.push_back(
+        path(events, "fd.realpath", "fs.path.name", "as the kernel resolved it, or as given, made absolute", types));
   }
   if (access.write) {
-    log.views.push_back(path("evt.kind in (rename, link, symlink)" + done, "fs.path.new", "the name that is made",
+    log.views.push_back(path("evt.kind in (rename, link, symlink)" + done, "fs.path.new", {}, "the name that is made",
                              {{"CREATE", "yes"}, {"NORMAL", "no"}, {"DELETE", "no"}}));
-    log.views.push_back(path("evt.kind = rename" + done, "fs.path.source", "the name that goes",
+    log.views.push_back(path("evt.kind = rename" + done, "fs.path.source", {}, "the name that goes",
                              {{"DELETE", "yes"}, {"NORMAL", "no"}, {"CREATE", "no"}}));
   }
   if (access.execute)
-    log.views.push_back(path("evt.kind = exec", "proc.exepath", "the program that is run",
+    log.views.push_back(path("evt.kind = exec", "proc.exepath", "evt.arg.filename", "the program that is run",
                              {{"NORMAL", "yes"}, {"CREATE", "no"}, {"DELETE", "no"}}));
   return log;
 }

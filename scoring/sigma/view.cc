@@ -12,10 +12,12 @@ constexpr std::string_view no_hash = "Shrike does not hash executables";
 constexpr std::string_view windows_only = "only Windows programs carry it";
 constexpr std::string_view no_name = "Shrike sees addresses, not the names they were looked up by";
 
-LogField field(std::string_view name, How how, std::string ours, std::string_view about = {}) {
-  return {name, how, std::move(ours), {}, about};
+LogField field(std::string_view name, How how, std::string ours, std::string_view about = {}, std::string also = {}) {
+  return {name, how, std::move(ours), {}, about, std::move(also)};
 }
-LogField lacking(std::string_view name, std::string_view why) { return {name, How::missing, std::string(why), {}, {}}; }
+LogField lacking(std::string_view name, std::string_view why) {
+  return {name, How::missing, std::string(why), {}, {}, {}};
+}
 
 // Who did it: the same in every category.
 std::vector<LogField> actor() {
@@ -35,7 +37,7 @@ std::vector<LogField> joined(std::vector<LogField> some, std::vector<LogField> m
 Log process_creation() {
   Log log;
   log.output = "%proc.argv (program %proc.exepath, parent %proc.pname, user %user.name)";
-  View& view = log.views.emplace_back();
+  View view;
   view.events = "evt.kind = exec";
   view.fields = joined(
       actor(), {
@@ -58,25 +60,28 @@ Log process_creation() {
                    lacking("Description", windows_only),
                    lacking("FileVersion", windows_only),
                });
+  // A link's name counts too: nc for nc.openbsd, insmod for kmod; and a script's, for its interpreter.
+  view.fields.front().also = "evt.arg.filename";
+  view.fields.front().about = "the executable's path, from the kernel; or the path it was executed by, made absolute";
+  log.views.push_back(std::move(view));
   return log;
 }
 
 Log file_event() {
   Log log;
   log.output = "%fs.path.changed by %proc.argv (program %proc.exepath, user %user.name)";
-  const std::string opened =
-      "evt.kind = open and evt.failed = false and (evt.is_open_write = true or evt.is_open_create = true)";
-  const auto view = [&](std::string events, std::string path, std::string_view about) {
+  const auto view = [&](std::string events, std::string path, std::string_view about, std::string also) {
     log.views.push_back({std::move(events),
-                         joined(actor(), {field("TargetFilename", How::text, std::move(path), about),
+                         joined(actor(), {field("TargetFilename", How::text, std::move(path), about, std::move(also)),
                                           lacking("CreationUtcTime", "no event of ours has it")}),
                          {},
                          false});
   };
-  view(opened, "fs.path.name", "path of a file opened for writing or made, as given, made absolute");
-  view(opened, "fd.realpath", "the same as the kernel resolved it");
+  view("evt.kind = open and evt.failed = false and (evt.is_open_write = true or evt.is_open_create = true)",
+       "fd.realpath", "of a file opened for writing or made: the path the kernel used; or as given, made absolute",
+       "fs.path.name");
   view("evt.kind in (rename, link, symlink) and evt.failed = false", "fs.path.new",
-       "the name that a rename or link makes");
+       "the name that a rename or link makes", {});
   return log;
 }
 
@@ -148,7 +153,8 @@ std::string field_table() {
                     choice.condition + "`";
           line += " | " + std::string(field.about) + " |\n";
         } else {
-          line += "`" + field.ours + (call ? "` (a name)" : "`") + " | " + std::string(field.about) + " |\n";
+          line += "`" + field.ours + (call ? "` (a name)" : "`") +
+                  (field.also.empty() ? "" : ", `" + field.also + "`") + " | " + std::string(field.about) + " |\n";
         }
         if (lines.insert(line).second) out += line;
       }

@@ -1,7 +1,6 @@
 #pragma once
 // What a log that Sigma rules are written for is among our events. One log can be several views: auditd writes records
-// of different types about one call, and a file has a path as it was given and one that the kernel used. A rule holds
-// of an event when it holds in one of its log's views.
+// of different types about one call. A rule holds of an event when it holds in one of its log's views.
 
 #include <span>
 #include <string>
@@ -38,6 +37,9 @@ struct LogField {
   std::string ours;
   std::vector<Choice> choices;
   std::string_view about = {};  ///< for the table in fields.md
+  /// Another field of ours with the same meaning (a path as it was given), which its program can choose: it counts as
+  /// well, but not under a "not", where choosing a name would be a way out.
+  std::string also = {};
 };
 
 struct View {

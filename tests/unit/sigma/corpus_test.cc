@@ -6,22 +6,11 @@
 #include <map>
 #include <regex>
 
-#include "common/base/file.h"
 #include "tests/require.h"
 #include "tests/unit/sigma/rules.h"
 
 namespace shrike::scoring::sigma {
 namespace {
-
-std::vector<RuleFile> linux_rules() {
-  std::vector<RuleFile> files;
-  std::error_code none;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(data_folder() / "sigma/linux", none)) {
-    if (entry.path().extension() == ".yml") files.push_back({entry.path().string(), read_file(entry.path()).value()});
-  }
-  std::sort(files.begin(), files.end(), [](const RuleFile& a, const RuleFile& b) { return a.name < b.name; });
-  return files;
-}
 
 // The same reason about other names: what stands in quotes is left out.
 std::string kind_of(const std::string& reason) {

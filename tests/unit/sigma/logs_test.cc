@@ -46,6 +46,18 @@ TEST(SigmaLogs, TheImageIsTheExecutableAndTheCommandLineBeginsWithWhatItWasCalle
   EXPECT_FALSE(process("CurrentDirectory: '/var'", scene.event));
 }
 
+TEST(SigmaLogs, TheImageIsAlsoThePathThatWasExecuted) {
+  Scene scene(EventKind::exec);
+  scene.path("/usr/bin/nc").program("/usr/bin/nc.openbsd");
+  EXPECT_TRUE(process("Image|endswith: /nc", scene.event));
+  EXPECT_TRUE(process("Image|endswith: /nc.openbsd", scene.event));
+  EXPECT_TRUE(audit("{type: PATH, name: /usr/bin/nc}", scene.event));
+  // Who chooses the name cannot hide behind it.
+  EXPECT_TRUE(fires(rule("    s:\n        Image: '*'\n    filter:\n        Image|endswith: /nc\n"
+                         "    condition: s and not filter\n"),
+                    scene.event));
+}
+
 TEST(SigmaLogs, AFilterOnAFieldThatIsMissingDoesNotFilter) {
   Scene scene(EventKind::exec);
   scene.program("/usr/bin/id");

@@ -1,10 +1,12 @@
 #pragma once
 // Sigma rules of a few lines, and what becomes of them.
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "common/base/file.h"
 #include "scoring/sigma/load.h"
 #include "tests/unit/rules/scene.h"
 
@@ -44,6 +46,17 @@ inline std::string refusal(const std::string& text) {
 inline std::filesystem::path data_folder() {
   const char* const given = std::getenv("SHRIKE_DATA");
   return given != nullptr ? std::filesystem::path(given) : std::filesystem::path(SHRIKE_SOURCE_DIR) / "../shared/data";
+}
+
+/// Sigma's own rules for Linux, in the order of their names; none where the data are not there.
+inline std::vector<RuleFile> linux_rules() {
+  std::vector<RuleFile> files;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(data_folder() / "sigma/linux", none)) {
+    if (entry.path().extension() == ".yml") files.push_back({entry.path().string(), read_file(entry.path()).value()});
+  }
+  std::sort(files.begin(), files.end(), [](const RuleFile& a, const RuleFile& b) { return a.name < b.name; });
+  return files;
 }
 
 }  // namespace shrike::scoring::sigma
