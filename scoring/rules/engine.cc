@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <optional>
 
@@ -9,6 +10,7 @@
 #include "common/wire/keys.h"
 #include "scoring/rules/definitions.h"
 #include "scoring/rules/derive.h"
+#include "scoring/rules/explain.h"
 #include "scoring/rules/output.h"
 #include "scoring/rules/program.h"
 #include "scoring/rules/ready_rule.h"
@@ -37,6 +39,15 @@ std::optional<Severity> severity_of(std::string_view priority) {
     if (level.name.size() == priority.size() && contains_ignoring_case(level.name, priority)) return level.severity;
   }
   return std::nullopt;
+}
+
+// As Falco prints it: "INFO", "info" and "informational" are all "Informational".
+std::string priority_word(std::string_view priority) {
+  std::string word(priority);
+  for (char& c : word) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (word == "info") word = "informational";
+  if (!word.empty()) word[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(word[0])));
+  return word;
 }
 
 // Harm if true, from 0 to 1.
@@ -79,6 +90,8 @@ struct Rule {
   Severity severity = Severity::info;
   double confidence = usual_confidence;
   std::vector<std::string> attack;
+  std::string priority;  // Falco's own word for it
+  std::vector<std::string> tags;
   std::vector<std::pair<std::string, std::string>> facts;  // for the alert's fields
   Output output;
 };
@@ -117,6 +130,7 @@ struct RuleSet::Impl {
   bool first = false;
   std::shared_ptr<const HostNames> hosts;
   std::vector<std::string> host_names;
+  std::vector<TreePtr> conditions;  // of `rules`, to explain them
   // What evaluation writes into.
   Scratch scratch;
   std::vector<uint32_t> matched;
@@ -138,6 +152,7 @@ void RuleSet::Impl::add(Rule rule, const TreePtr& condition, bool warn_types, st
     ++fires;
   }
   rules.push_back(std::move(rule));
+  conditions.push_back(condition);
   names_of_hosts(*condition, host_names);
   if (fires == 0) {
     remarks.emplace_back("never fires: no kind of event can satisfy the condition");
@@ -192,6 +207,8 @@ Outcome build(const Definitions& definitions, const RuleDefinition& definition, 
     return out;
   }
   out.rule.severity = *severity;
+  out.rule.priority = priority_word(definition.priority->value);
+  out.rule.tags = definition.tags;
   if (definition.confidence > 0) out.rule.confidence = definition.confidence;
   for (const std::string& tag : definition.tags)
     if (is_technique(tag)) out.rule.attack.push_back(tag);
@@ -299,13 +316,14 @@ Result<RuleSet> RuleSet::compile(const std::vector<RuleFile>& files, const std::
       wrong(ready.name, {"in the output: " + fault->message, ready.position});
       continue;
     }
-    Rule rule{ready.name,
-              ready.source,
-              ready.severity,
-              ready.confidence,
-              ready.attack,
-              ready.facts,
-              std::get<Output>(std::move(output))};
+    Rule rule;
+    rule.name = ready.name;
+    rule.source = ready.source;
+    rule.severity = ready.severity;
+    rule.confidence = ready.confidence;
+    rule.attack = ready.attack;
+    rule.facts = ready.facts;
+    rule.output = std::get<Output>(std::move(output));
     canonical += spelt(rule, ready.condition, ready.output);
     std::vector<std::string> remarks = ready.remarks;
     impl->add(std::move(rule), ready.condition, true, remarks);
@@ -337,6 +355,8 @@ void RuleSet::evaluate(const Event& event, std::vector<Alert>& alerts) const {
     alert.confidence = rule.confidence;
     alert.risk = risk_of(rule.severity, rule.confidence);
     alert.attack = rule.attack;
+    alert.priority = rule.priority;
+    alert.tags = rule.tags;
     // Only what the kernel told, so that a replayed event has the same uid.
     const std::string identity = rule.name + "\n" + std::to_string(event.boot_ns) + "\n" +
                                  std::to_string(event.task.tid) + "\n" + std::to_string(event.task.start_ns);
@@ -347,6 +367,20 @@ void RuleSet::evaluate(const Event& event, std::vector<Alert>& alerts) const {
 }
 
 const FilterSpec& RuleSet::filter() const { return impl_->filter; }
+std::optional<Explanation> RuleSet::explain(std::string_view rule) const {
+  const auto& rules = impl_->rules;
+  const auto at = std::find_if(rules.begin(), rules.end(), [&](const Rule& r) { return r.name == rule; });
+  if (at == rules.end()) return std::nullopt;
+  const auto index = static_cast<uint32_t>(at - rules.begin());
+  Explanation out = explain_condition(at->name, impl_->conditions[index]);
+  for (Explanation::Kind& kind : out.kinds) {
+    const Selection selection = impl_->programs[static_cast<size_t>(*kind_named(kind.kind))].selection(index);
+    kind.gates = selection.gates;
+    kind.guard = selection.guard;
+    kind.begun = selection.weight;
+  }
+  return out;
+}
 const std::vector<std::string>& RuleSet::host_names() const { return impl_->host_names; }
 void RuleSet::set_hosts(std::shared_ptr<const HostNames> hosts) { impl_->hosts = std::move(hosts); }
 size_t RuleSet::size() const { return impl_->rules.size(); }

@@ -3,7 +3,9 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/base/result.h"
@@ -31,6 +33,8 @@ struct RuleStatus {
 };
 
 struct ReadyRule;  // ready_rule.h
+
+struct Explanation;  // explain.h
 
 /// Names of hosts, resolved by the caller: fd.sip.name and its like.
 struct HostNames {
@@ -63,6 +67,8 @@ class RuleSet {
   void evaluate(const Event& event, std::vector<Alert>& alerts) const;
   /// What these rules need to see.
   [[nodiscard]] const FilterSpec& filter() const;
+  /// What a rule asks and how; nothing when no loaded rule has that name.
+  [[nodiscard]] std::optional<Explanation> explain(std::string_view rule) const;
   /// The names that rules compare fd.sip.name and its like with: to be resolved now and then, and given to set_hosts.
   [[nodiscard]] const std::vector<std::string>& host_names() const;
   /// From now on addresses have these names; null: none. Until then no rule over fd.sip.name fires.

@@ -61,8 +61,8 @@ class Scratch {
 
 /// How one rule of a Program is chosen: for `rules explain`.
 struct Selection {
-  std::vector<std::string> gates;  ///< keys of checks
-  std::vector<std::string> guard;  ///< keys of checks of which one has to be found
+  std::vector<std::string> gates;  ///< checks, spelt
+  std::vector<std::string> guard;  ///< checks of which one has to be found
   double weight = 1;               ///< how often it is begun, roughly: 1 is every event
 };
 

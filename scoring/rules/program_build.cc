@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "scoring/rules/explain.h"
 #include "scoring/rules/program.h"
 
 namespace shrike::scoring {
@@ -47,6 +48,13 @@ OperandPtr text_of(const OperandPtr& operand, LiteralIndex::Part& part) {
     return std::get<OperandPtr>(std::move(bound));
   }
   return operand;
+}
+
+std::string spelt(const CheckPtr& check) {
+  auto leaf = std::make_shared<Tree>();
+  leaf->kind = Tree::Kind::check;
+  leaf->check = check;
+  return spell(leaf);
 }
 
 }  // namespace
@@ -249,8 +257,8 @@ Selection Program::selection(uint32_t rule) const {
     if (rules_[i].rule != rule) continue;
     for (const Gate& gate : gates_)
       if ((gate.rules[i / 64] >> (i % 64) & 1) != 0)
-        out.gates.push_back((gate.wanted ? "" : "not ") + checks_[gate.check].check->key);
-    for (const uint32_t check : rules_[i].guard) out.guard.push_back(checks_[check].check->key);
+        out.gates.push_back((gate.wanted ? "" : "not ") + spelt(checks_[gate.check].check));
+    for (const uint32_t check : rules_[i].guard) out.guard.push_back(spelt(checks_[check].check));
     out.weight = rules_[i].weight;
   }
   return out;
