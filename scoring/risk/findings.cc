@@ -31,12 +31,25 @@ size_t size_of(const Alert& alert) {
   return size + alert.scores.size() * 64;
 }
 
+std::string uid_of(std::string id, const std::string& node) {
+  id += node;
+  const XXH128_hash_t hash = XXH3_128bits(id.data(), id.size());
+  id.clear();
+  append(id, hash.low64);
+  append(id, hash.high64);
+  return hex(id);
+}
+
 }  // namespace
 
 Findings::Key Findings::key_of(const Event& event, const Alert& alert) {
   std::string text;
   append(text, alert.source);
   append(text, alert.rule);
+  // What was done, or not done, because of one rule is not what was because of another, or for another reason.
+  if (alert.source == AlertSource::response)
+    for (const auto& [name, value] : alert.fields)
+      if (name == "action" || name == "reason" || name == "cause_rule") append(text, value);
   if (event.kind == EventKind::none) {
     // Nobody did it: each sentence is a finding of its own.
     append(text, alert.message);
@@ -76,27 +89,33 @@ void Findings::fill(const Finding& finding, Activity activity, Alert& alert) {
   alert.severity = std::max(alert.severity, finding.severity);
 }
 
-bool Findings::admit(const Event& event, Alert& alert, uint64_t now_ns, std::vector<Alert>& told) {
+void Findings::single(const Event& event, Alert& alert, uint64_t now_ns) {
   const Key key = key_of(event, alert);
-  const auto at = limits_.quiet_ns == 0 ? open_.end() : open_.find(key);
+  std::string id;
+  append(id, key.low);
+  append(id, key.high);
+  append(id, alert.time_ns);
+  append(id, event.task.tid);
+  append(id, now_ns);
+  alert.uid = uid_of(std::move(id), alert.node);
+  alert.activity = Activity::create;
+}
+
+bool Findings::admit(const Event& event, Alert& alert, uint64_t now_ns, std::vector<Alert>& told) {
+  if (limits_.quiet_ns == 0) {
+    single(event, alert, now_ns);
+    return true;
+  }
+  const Key key = key_of(event, alert);
+  const auto at = open_.find(key);
   if (at == open_.end()) {
     // The time makes it another finding when it comes back later; replay gives the same.
     std::string id;
     append(id, key.low);
     append(id, key.high);
     append(id, alert.time_ns);
-    if (limits_.quiet_ns == 0) {
-      append(id, event.task.tid);
-      append(id, now_ns);
-    }
-    id += alert.node;
-    const XXH128_hash_t hash = XXH3_128bits(id.data(), id.size());
-    id.clear();
-    append(id, hash.low64);
-    append(id, hash.high64);
-    alert.uid = hex(id);
+    alert.uid = uid_of(std::move(id), alert.node);
     alert.activity = Activity::create;
-    if (limits_.quiet_ns == 0) return true;
     Finding finding;
     finding.uid = alert.uid;
     finding.severity = alert.severity;

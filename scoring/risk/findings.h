@@ -29,6 +29,8 @@ class Findings {
   /// Gives `alert` its uid, activity, count and times. True: pass it on now. False: it was counted. `told` receives
   /// what had to be told early for want of room. `now_ns`: kernel time, as in all of these.
   bool admit(const Event& event, Alert& alert, uint64_t now_ns, std::vector<Alert>& told);
+  /// Gives `alert` a uid of its own: for what must never be merged.
+  static void single(const Event& event, Alert& alert, uint64_t now_ns);
   /// Appends updates that are due and the ends of findings that came more than once.
   void expire(uint64_t now_ns, std::vector<Alert>& told);
   /// Ends all of them: before the agent stops.

@@ -1,0 +1,132 @@
+#include "agent/respond/responder.h"
+
+#include <algorithm>
+#include <csignal>
+#include <optional>
+#include <string>
+
+namespace shrike::respond {
+namespace {
+
+constexpr uint64_t minute_ns = 60'000'000'000;
+
+std::string_view done_to(Action action) {
+  switch (action) {
+    case Action::kill:
+      return "killed";
+    case Action::stop:
+      return "stopped";
+    case Action::cut:
+      return "cut off the network";
+    case Action::deny:
+      return "denied";
+    case Action::observe:
+      break;
+  }
+  return "observed";
+}
+
+Alert response(const Alert& cause, std::string_view rule, Severity severity, std::string message) {
+  Alert alert;
+  alert.time_ns = cause.time_ns;
+  alert.node = cause.node;
+  alert.rule = rule;
+  alert.source = AlertSource::response;
+  alert.severity = severity;
+  alert.tree_risk = cause.tree_risk;
+  alert.scores = cause.scores;
+  alert.message = std::move(message);
+  alert.process = cause.process;
+  alert.ancestors = cause.ancestors;
+  return alert;
+}
+
+std::string named(const Target& target) {
+  return (target.exe.empty() ? target.name : target.exe) + " (pid " + std::to_string(target.pid) + ")";
+}
+
+}  // namespace
+
+bool Responder::done(const Target& target, Action action) const {
+  return std::any_of(done_.begin(), done_.end(), [&](const Done& one) {
+    return one.pid == target.pid && one.start_ns == target.start_ns &&
+           (one.action == action || one.action == Action::kill);
+  });
+}
+
+bool Responder::breaker_lets(uint64_t now_ns, std::vector<Alert>& told, const Alert& cause) {
+  if (counts_.breaker_open) return false;
+  while (!actions_.empty() && actions_.front() + minute_ns <= now_ns) actions_.pop_front();
+  if (actions_.size() < policy_.max_per_minute) {
+    actions_.push_back(now_ns);
+    return true;
+  }
+  counts_.breaker_open = true;
+  Alert alert = response(cause, "Response breaker open", Severity::critical,
+                         "More than " + std::to_string(policy_.max_per_minute) +
+                             " actions in a minute: from now on the agent only observes, until it is reloaded");
+  alert.fields = {{"max_per_minute", std::to_string(policy_.max_per_minute)}, {"cause_rule", cause.rule}};
+  told.push_back(std::move(alert));
+  return false;
+}
+
+void Responder::respond(const Event& event, const Alert& cause, uint64_t now_ns, std::vector<Alert>& told) {
+  const Action action = policy_.wanted(cause);
+  if (action == Action::observe || event.kind == EventKind::none || event.task.pid == 0) return;
+  const Target target = target_of(event);
+  if (done(target, action)) return;
+
+  std::optional<std::string> withheld = untouchable_.why(target);
+  if (!withheld && action == Action::deny)
+    withheld = "denying a call needs BPF LSM programs, which this release does not have";
+  if (!withheld && policy_.dry_run) withheld = "dry run";
+  if (!withheld && !breaker_lets(now_ns, told, cause)) withheld = "the breaker is open";
+
+  std::optional<Error> failed;
+  if (!withheld) {
+    const auto did =
+        action == Action::cut ? hands_.cut(target) : hands_.signal(target, action == Action::kill ? SIGKILL : SIGSTOP);
+    if (did)
+      done_[next_done_++ % done_.size()] = {target.pid, target.start_ns, action};
+    else
+      failed = did.error();
+  }
+  const std::string because = " because of \"" + cause.rule + "\"";
+  Alert alert;
+  if (withheld) {
+    ++counts_.withheld;
+    alert = response(cause, withheld_rule, Severity::medium,
+                     named(target) + " was not " + std::string(done_to(action)) + because + ": " + *withheld);
+  } else if (failed) {
+    ++counts_.failed;
+    alert =
+        response(cause, "Response failed", Severity::high,
+                 named(target) + " could not be " + std::string(done_to(action)) + because + ": " + failed->message);
+  } else {
+    ++counts_.taken;
+    alert = response(cause, "Response taken", std::max(cause.severity, Severity::medium),
+                     named(target) + " was " + std::string(done_to(action)) + because);
+  }
+  alert.fields = {{"action", std::string(action_name(action))},
+                  {"outcome", withheld ? "withheld"
+                              : failed ? "failed"
+                                       : "taken"},
+                  {"reason", withheld ? *withheld
+                             : failed ? failed->message
+                                      : ""},
+                  {"cause_rule", cause.rule},
+                  {"cause_uid", cause.uid},
+                  {"target_pid", std::to_string(target.pid)},
+                  {"target_start_ns", std::to_string(target.start_ns)},
+                  {"target_exe", target.exe}};
+  told.push_back(std::move(alert));
+}
+
+void Responder::set_policy(Policy policy, Protected untouchable) {
+  policy_ = std::move(policy);
+  untouchable_ = std::move(untouchable);
+  actions_.clear();
+  counts_.breaker_open = false;
+}
+
+}  // namespace shrike::respond
