@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 
+#include "agent/http_output.h"
 #include "common/base/file.h"
 #include "common/base/toml_parse.h"
 #include "common/wire/subjects.h"
@@ -61,6 +62,41 @@ Result<std::vector<std::string>> texts(const toml::node& node) {
   return out;
 }
 
+Setter boolean(bool& to) {
+  return [&to](const toml::node& node) -> Result<void> {
+    const auto value = node.value_exact<bool>();
+    if (!value) return Error{"must be true or false"};
+    to = *value;
+    return {};
+  };
+}
+
+/// A section whose keys the operator chooses: each to an action.
+template <class Put>
+Setter actions(Put put) {
+  return [put](const toml::node& node) -> Result<void> {
+    const auto* table = node.as_table();
+    if (table == nullptr) return Error{"must be a section of NAME = \"action\""};
+    for (const auto& [key, value] : *table) {
+      const std::string name(key.str());
+      const auto text = value.template value_exact<std::string>();
+      const auto action = text ? respond::action_named(*text) : std::nullopt;
+      if (!action) return Error{"\"" + name + "\" must be \"observe\", \"stop\", \"cut\", \"kill\" or \"deny\""};
+      TRY_VOID(put(name, *action));
+    }
+    return {};
+  };
+}
+
+Result<void> put_risk(std::map<double, respond::Action>& to, const std::string& name, respond::Action action) {
+  double from = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), from);
+  if (error != std::errc() || end != name.data() + name.size() || !(from > 0 && from <= 1))
+    return Error{"\"" + name + "\" must be a risk above 0 and up to 1 in quotes, such as \"0.9\""};
+  to[from] = action;
+  return {};
+}
+
 Setter kinds(std::vector<EventKind>& to) {
   return [&to](const toml::node& node) -> Result<void> {
     to.clear();
@@ -100,6 +136,24 @@ Keys keys_of(Config& config, const std::string& folder) {
       {"filter.budget_burst", number(config.filter.budget_burst)},
       {"processes.max", number(config.processes.max)},
       {"metrics.listen", text(config.metrics.listen)},
+      {"outputs.http.url", text(config.outputs.http.url)},
+      {"outputs.http.format", text(config.outputs.http.format)},
+      {"outputs.http.severity", text(config.outputs.http.severity)},
+      {"outputs.http.ca_file", path(config.outputs.http.ca_file, folder)},
+      {"outputs.http.timeout_ms", number(config.outputs.http.timeout_ms)},
+      {"outputs.http.queue", number(config.outputs.http.queue)},
+      {"findings.quiet_s", number(config.findings.quiet_s)},
+      {"response.rules",
+       actions([&rules = config.response.rules](const std::string& name, respond::Action action) -> Result<void> {
+         rules[name] = action;
+         return {};
+       })},
+      {"response.risk", actions([&risk = config.response.risk](const std::string& name, respond::Action action) {
+         return put_risk(risk, name, action);
+       })},
+      {"response.dry_run", boolean(config.response.dry_run)},
+      {"response.max_per_minute", number(config.response.max_per_minute)},
+      {"response.never", paths(config.response.never, folder)},
       {"log.level", text(config.log.level)},
   };
 }
@@ -116,7 +170,7 @@ Result<void> apply(const toml::table& table, const std::string& prefix, const Ke
       continue;
     }
     const auto below = keys.lower_bound(full + ".");
-    const bool is_section = prefix.empty() && below != keys.end() && below->first.starts_with(full + ".");
+    const bool is_section = below != keys.end() && below->first.starts_with(full + ".");
     if (!is_section) return at(name, key.source(), "unknown key \"" + full + "\"");
     if (!node.is_table()) return at(name, node.source(), "\"" + full + "\" must be a section: [" + full + "]");
     TRY_VOID(apply(*node.as_table(), full + ".", keys, name, where));
@@ -133,6 +187,25 @@ Result<void> in_range(const char* key, uint64_t value, uint64_t low, uint64_t hi
 }
 
 bool has_nul(std::string_view value) { return value.find('\0') != std::string_view::npos; }
+
+Result<void> check_outputs(const Config& config) {
+  const auto& http = config.outputs.http;
+  if (!http.url.empty())
+    if (auto good = parse_http_url(http.url); !good) return wrong("outputs.http.url", good.error().message);
+  if (!format_named(http.format)) return wrong("outputs.http.format", "must be one of " + std::string(format_names()));
+  if (!severity_named(http.severity))
+    return wrong("outputs.http.severity", "must be critical, high, medium, low or info");
+  if (has_nul(http.ca_file)) return wrong("outputs.http.ca_file", "must not hold a NUL character");
+  TRY_VOID(in_range("outputs.http.timeout_ms", http.timeout_ms, 100, 60'000));
+  return in_range("outputs.http.queue", http.queue, 1, 100'000);
+}
+
+Result<void> check_response(const respond::Policy& policy) {
+  TRY_VOID(in_range("response.max_per_minute", policy.max_per_minute, 1, 1000));
+  for (const auto& path : policy.never)
+    if (path.empty() || has_nul(path)) return wrong("response.never", "holds an empty name");
+  return {};
+}
 
 }  // namespace
 
@@ -157,6 +230,9 @@ Result<void> check_config(const Config& config) {
   TRY_VOID(in_range("processes.max", config.processes.max, 256, 1u << 20));
   if (config.filter.budget_burst != 0 && config.filter.budget_per_s == 0)
     return wrong("filter.budget_burst", "has no meaning without filter.budget_per_s");
+  TRY_VOID(check_outputs(config));
+  TRY_VOID(in_range("findings.quiet_s", config.findings.quiet_s, 0, 86'400));
+  TRY_VOID(check_response(config.response));
   if (!config.metrics.listen.empty())
     if (auto good = parse_listen(config.metrics.listen); !good) return wrong("metrics.listen", good.error().message);
   static constexpr std::string_view levels[] = {"trace", "debug", "info", "warning", "error", "off"};

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/respond/policy.h"
 #include "common/base/result.h"
 #include "common/wire/event.h"
 
@@ -46,6 +47,20 @@ struct Config {
   struct {
     std::string listen = "127.0.0.1:9478";  ///< empty: off
   } metrics;
+  struct {
+    struct {
+      std::string url;  ///< empty: nothing is posted
+      std::string format = "falco";
+      std::string severity = "info";  ///< this and above
+      std::string ca_file;            ///< empty: the system's, when the url is https://
+      uint32_t timeout_ms = 5000;
+      uint32_t queue = 1024;
+    } http;
+  } outputs;
+  struct {
+    uint32_t quiet_s = 600;  ///< a finding that did not come again for so long is over; 0: each alert is a finding
+  } findings;
+  respond::Policy response;
   struct {
     std::string level = "info";
   } log;

@@ -17,6 +17,8 @@
 namespace shrike::agent {
 namespace {
 
+constexpr uint64_t second_ns = 1'000'000'000;
+
 Result<Fd> signal_fd() {
   sigset_t set;
   sigemptyset(&set);
@@ -98,15 +100,20 @@ Result<void> Daemon::Impl::set_up() {
   TRY_VOID(open_kernel(loaded));
   // Capabilities are a thread's: they go before the spool starts the first one. A file of the state folder that is not
   // root's own cannot be written from here on.
-  TRY_VOID(drop_capabilities());
+  needs = {.signals = config.response.uses(respond::Action::kill) || config.response.uses(respond::Action::stop),
+           .network = config.response.uses(respond::Action::cut)};
+  if (config.response.dry_run) needs = {};
+  TRY_VOID(drop_capabilities(needs));
   shipping = TRY(Shipping::open(config, std::move(identity), options.version));
   running_file = config.state_dir + "/running";
   ended_badly = ::access(running_file.c_str(), F_OK) == 0;
   TRY_VOID(write_file_atomic(running_file, std::to_string(::getpid()) + "\n", 0600));
   TRY_VOID(open_pipeline(std::move(loaded)));
-  TRY_VOID(install_system_call_filter());
+  open_response();
+  TRY_VOID(install_system_call_filter(needs));
 
   TRY_VOID(shipping->start_publishing());
+  open_http();
   if (!config.metrics.listen.empty()) {
     const Listen listen = TRY(parse_listen(config.metrics.listen));
     // A port that somebody else has is no reason not to watch.
@@ -150,7 +157,9 @@ Result<void> Daemon::Impl::open_pipeline(LoadedRules loaded) {
   wiring.wall_offset_ns = wall_offset_ns;
   wiring.table.processes = config.processes.max;
   wiring.self = self_of(*source);
-  pipeline.emplace(std::move(wiring), std::move(loaded.rules), *shipping);
+  wiring.findings.quiet_ns = config.findings.quiet_s * second_ns;
+  outputs.emplace(*shipping);
+  pipeline.emplace(std::move(wiring), std::move(loaded.rules), *outputs);
 
   on_record = [this](std::span<const std::byte> record) {
     if (capture) {
@@ -164,6 +173,35 @@ Result<void> Daemon::Impl::open_pipeline(LoadedRules loaded) {
   // Without the iterator processes become known as they do something.
   if (features.task_iterator) spdlog::info("{} processes were there before us", TRY(source->prime(on_record)));
   return {};
+}
+
+void Daemon::Impl::open_response() {
+  const respond::Policy& policy = options.config.response;
+  if (policy.rules.empty() && policy.risk.empty()) return;
+  if (policy.uses(respond::Action::deny)) spdlog::warn("response \"deny\" is not available in this release: withheld");
+  const auto untouchable = respond::protected_here(policy.never);
+  hands.emplace(untouchable, [this](uint32_t pid) { return pipeline->table().find_pid(pid); });
+  responder.emplace(policy, untouchable, *hands);
+  pipeline->set_responder(&*responder);
+  if (policy.acts())
+    spdlog::warn("the agent acts on alerts{}: at most {} times a minute",
+                 policy.dry_run ? " (dry run: only tells)" : "", policy.max_per_minute);
+}
+
+void Daemon::Impl::open_http() {
+  const auto& config = options.config.outputs.http;
+  if (config.url.empty()) return;
+  HttpOptions http_options;
+  http_options.target = *parse_http_url(config.url);  // check_config has looked at all three
+  http_options.format = *format_named(config.format);
+  http_options.severity = *severity_named(config.severity);
+  http_options.ca_file = config.ca_file;
+  http_options.timeout_ms = config.timeout_ms;
+  http_options.queue_max = config.queue;
+  http_options.version = options.version;
+  http = std::make_unique<HttpOutput>(std::move(http_options));
+  outputs->set_http(http.get());
+  spdlog::info("alerts are posted to {} as {}", config.url, config.format);
 }
 
 Result<void> Daemon::Impl::watch(int fd) {

@@ -5,10 +5,13 @@
 #include <optional>
 
 #include "agent/daemon.h"
+#include "agent/http_output.h"
 #include "agent/notify.h"
 #include "agent/pipeline.h"
+#include "agent/privileges.h"
 #include "agent/probe/capture.h"
 #include "agent/probe/kernel_source.h"
+#include "agent/respond/hands.h"
 #include "agent/shipping.h"
 #include "agent/status_server.h"
 #include "common/base/fd.h"
@@ -30,6 +33,13 @@ struct Daemon::Impl {
   Fd epoll;
   ServiceManager manager;
   std::unique_ptr<Shipping> shipping;
+  std::unique_ptr<HttpOutput> http;
+  std::optional<Outputs> outputs;
+  uint64_t http_lost_told = 0;
+  uint64_t http_tell_again_ns = 0;
+  ResponseNeeds needs;  // what was kept; a reload cannot get more
+  std::optional<respond::KernelHands> hands;
+  std::optional<respond::Responder> responder;
   std::optional<probe::KernelSource> source;
   std::optional<Pipeline> pipeline;
   std::optional<probe::CaptureWriter> capture;
@@ -60,6 +70,8 @@ struct Daemon::Impl {
   Result<void> set_up();
   Result<void> open_kernel(const LoadedRules& loaded);
   Result<void> open_pipeline(LoadedRules loaded);
+  void open_http();
+  void open_response();
   Result<void> watch(int fd);
   Result<void> round();
   void handle_signals();
@@ -70,6 +82,7 @@ struct Daemon::Impl {
   void seal(bool all);
   void follow_clock();
   void look_after_shipping(uint64_t wall_ns);
+  void look_after_http(uint64_t wall_ns);
   Losses losses(const probe::Counters& kernel) const;
   void post_status(const probe::Counters& kernel);
   void raise(std::vector<Alert> alerts);

@@ -25,6 +25,8 @@ constexpr uint64_t heartbeat_ns = 5 * second_ns;
 constexpr uint64_t drain_patience_ns = 2 * second_ns;
 constexpr uint64_t seal_every_ms = 100;  // telemetry grows old also when nothing comes
 constexpr auto stop_patience = 5s;
+constexpr uint32_t http_patience_ms = 2000;
+constexpr uint64_t http_tell_every_ns = 60 * second_ns;
 /// A clock that was set moves by more than this; the error of measuring is smaller.
 constexpr int64_t clock_step_ns = 1'000'000;
 constexpr const char* class_names[probe::event_class_count] = {"lifecycle", "privilege", "file", "network"};
@@ -47,7 +49,19 @@ bool needs_restart(const Config& now, const Config& next) {
          next.metrics.listen != now.metrics.listen || next.spool.max_bytes != now.spool.max_bytes ||
          next.rings.reserved_bytes != now.rings.reserved_bytes || next.rings.shard_bytes != now.rings.shard_bytes ||
          next.rings.shards != now.rings.shards || next.filter.budget_per_s != now.filter.budget_per_s ||
-         next.filter.budget_burst != now.filter.budget_burst;
+         next.filter.budget_burst != now.filter.budget_burst || next.findings.quiet_s != now.findings.quiet_s ||
+         next.outputs.http.url != now.outputs.http.url || next.outputs.http.format != now.outputs.http.format ||
+         next.outputs.http.severity != now.outputs.http.severity ||
+         next.outputs.http.ca_file != now.outputs.http.ca_file ||
+         next.outputs.http.timeout_ms != now.outputs.http.timeout_ms ||
+         next.outputs.http.queue != now.outputs.http.queue;
+}
+
+/// Whether a response wants what was given up at the start, or there is none to change.
+bool response_needs_restart(const respond::Policy& next, const ResponseNeeds& kept, bool responds) {
+  const bool signals = next.uses(respond::Action::kill) || next.uses(respond::Action::stop);
+  if (!responds) return !next.rules.empty() || !next.risk.empty();
+  return !next.dry_run && ((signals && !kept.signals) || (next.uses(respond::Action::cut) && !kept.network));
 }
 
 }  // namespace
@@ -158,7 +172,16 @@ void Daemon::Impl::apply(Reload next) {
   pipeline->set_self(self_of(*source));
   spdlog::set_level(spdlog::level::from_str(next.config.log.level));
   if (needs_restart(options.config, next.config))
-    spdlog::warn("only rules, filter.kinds and log.level are applied by a reload; the rest waits for a restart");
+    spdlog::warn(
+        "only rules, filter.kinds, response and log.level are applied by a reload; the rest waits for a restart");
+  if (response_needs_restart(next.config.response, needs, responder.has_value())) {
+    spdlog::warn("response: it needs what the agent has given up; the old one stays in force until a restart");
+  } else if (responder) {
+    const auto untouchable = respond::protected_here(next.config.response.never);
+    hands->set_untouchable(untouchable);
+    responder->set_policy(next.config.response, untouchable);
+    options.config.response = next.config.response;
+  }
   options.config.rules = next.config.rules;
   options.config.filter.kinds = next.config.filter.kinds;
   options.config.log = next.config.log;
@@ -182,6 +205,7 @@ void Daemon::Impl::tick(uint64_t boot_ns) {
   if (capture)
     if (auto flushed = capture->flush(); !flushed) spdlog::error("capture: {}", flushed.error().message);
   look_after_shipping(wall_ns);
+  look_after_http(wall_ns);
   post_status(kernel);
   if (manager.watchdog_period().count() > 0) manager.alive();
 }
@@ -193,6 +217,22 @@ void Daemon::Impl::look_after_shipping(uint64_t wall_ns) {
     raise({integrity_alert(wall_ns, "Evidence damaged", Severity::high, line)});
   }
   if (!had_key && shipping->can_be_acknowledged()) spdlog::info("the collector's key has come");
+}
+
+void Daemon::Impl::look_after_http(uint64_t wall_ns) {
+  if (http == nullptr) return;
+  http->look_after();
+  const auto counts = http->counts();
+  const uint64_t lost = counts.dropped + counts.refused;
+  if (lost == http_lost_told || wall_ns < http_tell_again_ns) return;
+  http_tell_again_ns = wall_ns + http_tell_every_ns;
+  const std::string what = std::to_string(lost - http_lost_told) + " alerts did not reach the webhook, " +
+                           std::to_string(lost) + " since the agent started: " + counts.last_error;
+  http_lost_told = lost;
+  spdlog::warn("{}", what);
+  Alert alert = integrity_alert(wall_ns, "Alerts not posted", Severity::low, what);
+  alert.fields = {{"dropped", std::to_string(counts.dropped)}, {"refused", std::to_string(counts.refused)}};
+  raise({std::move(alert)});
 }
 
 void Daemon::Impl::follow_clock() {
@@ -252,6 +292,8 @@ void Daemon::Impl::post_status(const probe::Counters& kernel) {
   const auto& table = pipeline->table();
   status.table = {table.size(), table.live(), table.evicted_live(), table.text_bytes(), table.bound_bytes()};
   shipping->describe(status);
+  if (http != nullptr) status.http = http->counts();
+  if (responder) status.response = responder->counts();
   status.rss_bytes = resident_bytes();
   board.post(std::move(status));
 }
@@ -273,6 +315,7 @@ void Daemon::Impl::end() {
   if (capture)
     if (auto flushed = capture->flush(); !flushed) spdlog::error("capture: {}", flushed.error().message);
   server.reset();
+  if (http != nullptr) http->stop(http_patience_ms);
   shipping->stop(stop_patience);
   ::unlink(running_file.c_str());
   spdlog::info("stopped");

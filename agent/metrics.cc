@@ -100,6 +100,18 @@ std::string status_to_metrics(const Status& s) {
   out.one(MetricType::Counter, "rules_reloads_failed_total", "Reloads that left the old set in force",
           number(s.reloads_failed));
   out.one(MetricType::Gauge, "rules", "Rules loaded", number(s.rules));
+  auto& posts = out.add(MetricType::Counter, "http_alerts_total", "Alerts for the webhook, by what became of them");
+  Families::put(posts, number(s.http.posted), {{"outcome", "posted"}});
+  Families::put(posts, number(s.http.dropped), {{"outcome", "dropped"}});
+  Families::put(posts, number(s.http.refused), {{"outcome", "refused"}});
+  out.one(MetricType::Counter, "http_failures_total", "Attempts to post that failed", number(s.http.failures));
+  out.one(MetricType::Gauge, "http_queued", "Alerts that wait for the webhook", number(s.http.queued));
+  auto& actions = out.add(MetricType::Counter, "responses_total", "Responses to alerts, by what became of them");
+  Families::put(actions, number(s.response.taken), {{"outcome", "taken"}});
+  Families::put(actions, number(s.response.withheld), {{"outcome", "withheld"}});
+  Families::put(actions, number(s.response.failed), {{"outcome", "failed"}});
+  out.one(MetricType::Gauge, "response_breaker_open", "1 when too many actions made the agent observe only",
+          s.response.breaker_open ? 1 : 0);
   out.one(MetricType::Gauge, "resident_bytes", "Resident memory", number(s.rss_bytes));
   out.one(MetricType::Gauge, "status_time_seconds", "When these figures were taken",
           static_cast<double>(s.time_ns) / 1e9);

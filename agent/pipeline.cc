@@ -4,11 +4,13 @@ namespace shrike::agent {
 
 Pipeline::Pipeline(PipelineOptions options, scoring::RuleSet rules, Sink& sink)
     : node_(std::move(options.node)),
+      wall_offset_ns_(options.wall_offset_ns),
       decoder_(options.wall_offset_ns),
       lookup_(std::move(options.roots)),
       table_(options.table, lookup_),
       watch_(std::move(options.self)),
       rules_(std::move(rules)),
+      findings_(options.findings),
       sink_(sink) {}
 
 void Pipeline::feed(std::span<const std::byte> record) {
@@ -26,18 +28,40 @@ void Pipeline::feed(std::span<const std::byte> record) {
   watch_.evaluate(event_, alerts_);
   sink_.event(event_);
   if (alerts_.empty()) return;
-  for (Alert& alert : alerts_) deliver(event_, alert);
+  for (Alert& alert : alerts_) deliver(event_, alert, event_.boot_ns);
   alerts_.clear();
 }
 
-void Pipeline::deliver(const Event& event, Alert& alert) {
+void Pipeline::deliver(const Event& event, Alert& alert, uint64_t boot_ns) {
   alert.node = node_;
-  const bool admitted = guard_.admit(event, alert, due_);
+  trees_.add(event, alert, boot_ns);
+  const bool admitted = findings_.admit(event, alert, boot_ns, due_);
   if (!due_.empty()) deliver_due();
-  counts_.suppressed = guard_.suppressed();
-  if (!admitted) return;
-  ++counts_.alerts;
-  sink_.alert(alert);
+  counts_.suppressed = findings_.suppressed();
+  if (admitted) {
+    ++counts_.alerts;
+    sink_.alert(alert);
+  }
+  // Also when it was only counted: another process of the same program is another process to act on.
+  if (responder_ != nullptr) respond(event, alert, boot_ns);
+}
+
+void Pipeline::respond(const Event& event, const Alert& cause, uint64_t boot_ns) {
+  responder_->respond(event, cause, boot_ns, responses_);
+  for (Alert& response : responses_) {
+    // What was done is one signed event each; what was withheld can come a thousand times a second, and is counted.
+    bool admitted = true;
+    if (response.rule == respond::withheld_rule)
+      admitted = findings_.admit(event, response, boot_ns, due_);
+    else
+      scoring::Findings::single(event, response, boot_ns);
+    if (!due_.empty()) deliver_due();
+    counts_.suppressed = findings_.suppressed();
+    if (!admitted) continue;
+    ++counts_.alerts;
+    sink_.alert(response);
+  }
+  responses_.clear();
 }
 
 void Pipeline::deliver_due() {
@@ -51,16 +75,16 @@ void Pipeline::deliver_due() {
 void Pipeline::raise(Alert alert) {
   Event none;
   none.time_ns = alert.time_ns;
-  deliver(none, alert);
+  deliver(none, alert, boot_ns(alert.time_ns));
 }
 
 void Pipeline::tick(uint64_t wall_now_ns) {
-  guard_.expire(wall_now_ns, due_);
+  findings_.expire(boot_ns(wall_now_ns), due_);
   deliver_due();
 }
 
 void Pipeline::flush() {
-  guard_.flush(due_);
+  findings_.flush(due_);
   deliver_due();
 }
 

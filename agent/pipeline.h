@@ -11,11 +11,13 @@
 
 #include "agent/enrich/host_lookup.h"
 #include "agent/enrich/process_table.h"
-#include "agent/flood_guard.h"
 #include "agent/probe/decode.h"
+#include "agent/respond/responder.h"
 #include "agent/self_watch.h"
 #include "common/wire/alert.h"
 #include "common/wire/event.h"
+#include "scoring/risk/findings.h"
+#include "scoring/risk/tree_risk.h"
 #include "scoring/rules/engine.h"
 
 namespace shrike::agent {
@@ -35,6 +37,7 @@ struct PipelineOptions {
   enrich::TableLimits table;
   enrich::HostRoots roots;
   SelfWatch::Self self;  ///< default: nobody, nothing is self-watched
+  scoring::FindingLimits findings;
 };
 
 class Pipeline {
@@ -45,7 +48,7 @@ class Pipeline {
     uint64_t records = 0;
     uint64_t undecodable = 0;  ///< counted as lost
     uint64_t alerts = 0;       ///< delivered
-    uint64_t suppressed = 0;   ///< counted by the flood guard instead of delivered
+    uint64_t suppressed = 0;   ///< counted into an update of their finding instead of delivered
   };
 
   Pipeline(PipelineOptions options, scoring::RuleSet rules, Sink& sink);
@@ -54,14 +57,19 @@ class Pipeline {
   void feed(std::span<const std::byte> record);
   /// Delivers an alert that no event made (agent started, events lost, ...). Gives it node and uid.
   void raise(Alert alert);
-  /// Tells what the flood guard has counted, where the second is over.
+  /// Tells what findings have counted, where it is time.
   void tick(uint64_t wall_now_ns);
   /// The same for everything it holds: before the end.
   void flush();
 
   void set_rules(scoring::RuleSet rules) { rules_ = std::move(rules); }
   [[nodiscard]] const scoring::RuleSet& rules() const { return rules_; }
-  void set_wall_offset(int64_t wall_offset_ns) { decoder_.set_wall_offset(wall_offset_ns); }
+  void set_wall_offset(int64_t wall_offset_ns) {
+    wall_offset_ns_ = wall_offset_ns;
+    decoder_.set_wall_offset(wall_offset_ns);
+  }
+  /// Who acts on alerts; nobody when null. Lives as long as this.
+  void set_responder(respond::Responder* responder) { responder_ = responder; }
   /// Whose processes and kernel objects are the agent's own.
   void set_self(SelfWatch::Self self) { watch_.set_self(std::move(self)); }
 
@@ -69,21 +77,30 @@ class Pipeline {
   [[nodiscard]] const enrich::ProcessTable& table() const { return table_; }
 
  private:
-  void deliver(const Event& event, Alert& alert);
+  void deliver(const Event& event, Alert& alert, uint64_t boot_ns);
+  void respond(const Event& event, const Alert& cause, uint64_t boot_ns);
   void deliver_due();
+  [[nodiscard]] uint64_t boot_ns(uint64_t wall_ns) const {
+    const auto offset = static_cast<uint64_t>(wall_offset_ns_);
+    return wall_ns > offset ? wall_ns - offset : 0;
+  }
 
   std::string node_;
+  int64_t wall_offset_ns_;
   probe::Decoder decoder_;
   enrich::HostLookup lookup_;
   enrich::ProcessTable table_;
   SelfWatch watch_;
   scoring::RuleSet rules_;
-  FloodGuard guard_;
+  scoring::TreeRisk trees_;
+  scoring::Findings findings_;
+  respond::Responder* responder_ = nullptr;
   Sink& sink_;
   Counts counts_;
   Event event_;
   std::vector<Alert> alerts_;  // kept for its memory
   std::vector<Alert> due_;
+  std::vector<Alert> responses_;
 };
 
 }  // namespace shrike::agent

@@ -4,18 +4,18 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include <iterator>
+#include <algorithm>
+#include <vector>
 
 namespace shrike::agent {
 namespace {
 
 // linux-libc-dev knows these; libcap's names may be older than the kernel.
-constexpr cap_value_t kept[] = {CAP_BPF, CAP_PERFMON, CAP_DAC_READ_SEARCH};
-
-bool is_kept(cap_value_t capability) {
-  for (const cap_value_t one : kept)
-    if (one == capability) return true;
-  return false;
+std::vector<cap_value_t> kept_for(const ResponseNeeds& needs) {
+  std::vector<cap_value_t> kept = {CAP_BPF, CAP_PERFMON, CAP_DAC_READ_SEARCH};
+  if (needs.signals) kept.push_back(CAP_KILL);
+  if (needs.network) kept.push_back(CAP_NET_ADMIN);
+  return kept;
 }
 
 /// Owns what libcap gave.
@@ -39,11 +39,13 @@ Result<void> forbid_dumps() {
   return {};
 }
 
-Result<void> drop_capabilities() {
+Result<void> drop_capabilities(const ResponseNeeds& needs) {
+  const std::vector<cap_value_t> kept = kept_for(needs);
   // The bounding set first: that needs CAP_SETPCAP. Without it (a service manager may have taken it) nothing is lost:
   // with no-new-privileges nothing can be gained from the bounding set.
   for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability)
-    if (!is_kept(capability)) (void)::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+    if (std::find(kept.begin(), kept.end(), capability) == kept.end())
+      (void)::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
   (void)::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 
   const Capabilities now(cap_get_proc());

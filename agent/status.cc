@@ -74,6 +74,12 @@ std::string status_to_json(const Status& s) {
                       {"refused_acks", s.publisher.refused_acks}, {"resends", s.publisher.resends},
                       {"reconnects", s.publisher.reconnects},     {"errors", s.publisher.errors},
                       {"last_error", s.publisher.last_error}};
+  out["http"] = {{"posted", s.http.posted},     {"dropped", s.http.dropped}, {"refused", s.http.refused},
+                 {"failures", s.http.failures}, {"queued", s.http.queued},   {"last_error", s.http.last_error}};
+  out["response"] = {{"taken", s.response.taken},
+                     {"withheld", s.response.withheld},
+                     {"failed", s.response.failed},
+                     {"breaker_open", s.response.breaker_open}};
   out["rss_bytes"] = s.rss_bytes;
   return out.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/http_output.h"
 #include "agent/pipeline.h"
 #include "agent/probe/kernel_source.h"
 
@@ -62,6 +63,8 @@ struct Status {
     uint64_t errors = 0;
     std::string last_error;
   } publisher;
+  HttpOutput::Counts http;
+  respond::Responder::Counts response;
   uint64_t rss_bytes = 0;
 };
 

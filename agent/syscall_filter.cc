@@ -10,6 +10,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <initializer_list>
 #include <string>
 
@@ -293,7 +294,7 @@ void conditional_rules(Filter& filter) {
 
 }  // namespace
 
-Result<void> install_system_call_filter() {
+Result<void> install_system_call_filter(const ResponseNeeds& needs) {
   // clone3 hides its flags behind a pointer; when it is not there glibc takes clone. In a filter of its own, because
   // this answer comes with every new thread and must not be logged.
   Filter without_clone3(SCMP_ACT_ALLOW);
@@ -306,6 +307,10 @@ Result<void> install_system_call_filter() {
   for (const char* name : allowed) filter.allow(name);
   for (const char* name : deadly) filter.add(SCMP_ACT_KILL_PROCESS, name);
   conditional_rules(filter);
+  if (needs.signals || needs.network) filter.allow("pidfd_open");
+  // The two that can be taken back or that end the process; what else a signal can say is nobody's business here.
+  if (needs.signals)
+    for (const uint64_t number : {SIGKILL, SIGSTOP}) filter.allow("pidfd_send_signal", {equal(1, number)});
   filter.attribute(SCMP_FLTATR_CTL_TSYNC, 1, "TSYNC");
   filter.attribute(SCMP_FLTATR_CTL_LOG, 1, "LOG");
   // A binary tree instead of a list: the agent's many cheap calls do not pay for the rare ones.

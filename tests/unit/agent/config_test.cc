@@ -46,6 +46,20 @@ budget_burst = 2000
 max = 1000
 [metrics]
 listen = ""
+[outputs]
+http = { url = "https://[::1]:2801/in?x=1", format = "ocsf", severity = "high", ca_file = "http.pem", queue = 7 }
+[findings]
+quiet_s = 60
+[response]
+dry_run = true
+max_per_minute = 3
+never = ["/usr/bin/backup"]
+[response.rules]
+"Shadow read" = "kill"
+Other = "deny"
+[response.risk]
+"0.5" = "stop"
+"0.95" = "cut"
 [log]
 level = "debug"
 )",
@@ -57,6 +71,16 @@ level = "debug"
   EXPECT_EQ(config->rules.files, (std::vector<std::string>{"/etc/shrike/rules.yaml", "/abs.yaml"}));
   EXPECT_EQ(config->spool.max_bytes, 5'000'000u);
   EXPECT_EQ(config->rings.shards, 2u);
+  EXPECT_EQ(config->outputs.http.url, "https://[::1]:2801/in?x=1");
+  EXPECT_EQ(config->outputs.http.format, "ocsf");
+  EXPECT_EQ(config->outputs.http.ca_file, "/etc/shrike/http.pem");
+  EXPECT_EQ(config->outputs.http.queue, 7u);
+  EXPECT_EQ(config->findings.quiet_s, 60u);
+  EXPECT_TRUE(config->response.dry_run);
+  EXPECT_EQ(config->response.rules.at("Shadow read"), respond::Action::kill);
+  EXPECT_EQ(config->response.rules.at("Other"), respond::Action::deny);
+  EXPECT_EQ(config->response.risk.at(0.95), respond::Action::cut);
+  EXPECT_EQ(config->response.never, std::vector<std::string>{"/usr/bin/backup"});
   EXPECT_EQ(config->filter.kinds, (std::vector<EventKind>{EventKind::open, EventKind::connect}));
   EXPECT_EQ(config->filter.budget_burst, 2000u);
   EXPECT_EQ(config->processes.max, 1000u);

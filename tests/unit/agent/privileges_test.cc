@@ -16,11 +16,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <functional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "common/base/file.h"
 
@@ -33,10 +35,10 @@ struct End {
   int signal = 0;
 };
 
-End filtered(const std::function<bool()>& body) {
+End filtered(const std::function<bool()>& body, const ResponseNeeds& needs = {}) {
   const pid_t child = ::fork();
   if (child == 0) {
-    if (!forbid_dumps() || !install_system_call_filter()) ::_exit(99);
+    if (!forbid_dumps() || !install_system_call_filter(needs)) ::_exit(99);
     ::_exit(body() ? 0 : 1);
   }
   int status = 0;
@@ -53,8 +55,8 @@ testing::AssertionResult dies(const std::function<void()>& body) {
   return testing::AssertionFailure() << "ended with code " << end.code << ", signal " << end.signal;
 }
 
-testing::AssertionResult works(const std::function<bool()>& body) {
-  const End end = filtered(body);
+testing::AssertionResult works(const std::function<bool()>& body, const ResponseNeeds& needs = {}) {
+  const End end = filtered(body, needs);
   if (end.code == 0) return testing::AssertionSuccess();
   return testing::AssertionFailure() << "ended with code " << end.code << ", signal " << end.signal;
 }
@@ -108,22 +110,50 @@ TEST(SystemCallFilter, LetsTheAgentDoItsWork) {
   EXPECT_TRUE(works([] { return read_file("/proc/1/cgroup").ok(); }));
 }
 
-TEST(Capabilities, OnlyThreeAreLeft) {
+int pidfd_signal(pid_t pid, int number) {
+  const auto fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  return fd < 0 ? -1 : static_cast<int>(::syscall(SYS_pidfd_send_signal, fd, number, nullptr, 0));
+}
+
+TEST(SystemCallFilter, OthersAreSignalledOnlyByAnAgentThatRespondsAndOnlyToStopThem) {
+  EXPECT_TRUE(works([] { return refused(::syscall(SYS_pidfd_open, ::getppid(), 0)); }));
+  const ResponseNeeds needs{.signals = true, .network = false};
+  EXPECT_TRUE(works([] { return refused(pidfd_signal(::getppid(), 0)); }, needs));
+  EXPECT_TRUE(works([] { return refused(pidfd_signal(::getppid(), SIGTERM)); }, needs));
+  EXPECT_TRUE(works([] { return refused(::kill(::getppid(), 0)); }, needs));
+  const pid_t victim = ::fork();
+  if (victim == 0)
+    for (;;) ::pause();
+  EXPECT_TRUE(works([&] { return pidfd_signal(victim, SIGKILL) == 0; }, needs));
+  int status = 0;
+  ::waitpid(victim, &status, 0);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/// Which are left in a child that dropped the others; it may have had fewer.
+bool leaves_only(const ResponseNeeds& needs, const std::vector<cap_value_t>& may) {
   const pid_t child = ::fork();
   if (child == 0) {
-    if (!drop_capabilities()) ::_exit(99);
+    if (!drop_capabilities(needs)) ::_exit(99);
     cap_t now = cap_get_proc();
     for (cap_value_t one = 0; ::prctl(PR_CAPBSET_READ, one, 0, 0, 0) >= 0; ++one) {
       cap_flag_value_t have = CAP_CLEAR;
       cap_get_flag(now, one, CAP_PERMITTED, &have);
-      const bool may = one == CAP_BPF || one == CAP_PERFMON || one == CAP_DAC_READ_SEARCH;
-      if (have == CAP_SET && !may) ::_exit(1);
+      if (have == CAP_SET && std::find(may.begin(), may.end(), one) == may.end()) ::_exit(1);
     }
     ::_exit(0);
   }
   int status = 0;
   ::waitpid(child, &status, 0);
-  EXPECT_EQ(status, 0);
+  return status == 0;
+}
+
+TEST(Capabilities, OnlyThreeAreLeft) { EXPECT_TRUE(leaves_only({}, {CAP_BPF, CAP_PERFMON, CAP_DAC_READ_SEARCH})); }
+
+TEST(Capabilities, AResponseKeepsWhatItNeedsAndNothingElse) {
+  EXPECT_TRUE(leaves_only({.signals = true, .network = false}, {CAP_BPF, CAP_PERFMON, CAP_DAC_READ_SEARCH, CAP_KILL}));
+  EXPECT_TRUE(
+      leaves_only({.signals = false, .network = true}, {CAP_BPF, CAP_PERFMON, CAP_DAC_READ_SEARCH, CAP_NET_ADMIN}));
 }
 
 TEST(Dumps, AreForbidden) {
