@@ -89,8 +89,27 @@ Result<std::optional<Trace>> TraceReader::end_line() {
   return trace;
 }
 
+void TraceReader::take_numbers(std::string_view& text) {
+  size_t at = 0;
+  while (trace_.calls.size() < max_trace_calls) {
+    size_t end = at, number = 0;
+    while (end < text.size() && end < at + 4 && text[end] >= '0' && text[end] <= '9') {
+      number = number * 10 + static_cast<size_t>(text[end++] - '0');
+    }
+    if (end == at || end == text.size() || text[end] != ' ' || number >= call_limit) break;
+    trace_.calls.push_back(static_cast<Call>(number));
+    at = end + 1;
+  }
+  text.remove_prefix(at);
+  column_ += at;
+}
+
 Result<std::optional<Trace>> TraceReader::next(std::string_view& text) {
   while (!text.empty()) {
+    if (in_calls_ && word_.empty() && notation_ == CallNotation::numbers && !carriage_return_) {
+      take_numbers(text);
+      if (text.empty()) break;
+    }
     const char c = text.front();
     text.remove_prefix(1);
     if (c != '\n') {

@@ -33,6 +33,9 @@ class TraceReader {
  private:
   Error wrong(size_t column, const std::string& why) const;
   Result<void> take(char c);
+  /// As many numbers with a space after them as stand at the front of `text`: nearly all there is. The rest, and what
+  /// is wrong, is left to take().
+  void take_numbers(std::string_view& text);
   Result<void> end_word();
   Result<std::optional<Trace>> end_line();
 
