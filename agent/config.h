@@ -37,9 +37,9 @@ struct Config {
     uint32_t shards = 0;  ///< 0: as many as cores
   } rings;
   struct {
-    std::vector<EventKind> kinds;  ///< telemetry beyond what rules and the agent's own state need
-    uint64_t budget_per_s = 0;     ///< 0: none
-    uint64_t budget_burst = 0;     ///< 0: as much as budget_per_s
+    std::vector<EventKind> kinds;    ///< telemetry beyond what rules and the agent's own state need
+    uint64_t budget_per_s = 100000;  ///< 0: none
+    uint64_t budget_burst = 0;       ///< 0: as much as budget_per_s
   } filter;
   struct {
     uint32_t max = 16384;

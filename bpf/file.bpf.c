@@ -124,7 +124,7 @@ static __always_inline struct scratch *change_begin(struct task_struct *task, co
 {
 	struct scratch *s;
 
-	if (!within_budget()) {
+	if (!within_budget(0)) {
 		count_lost(SHRIKE_CLASS_FILE, SHRIKE_LOST_BUDGET);
 		return NULL;
 	}

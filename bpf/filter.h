@@ -182,15 +182,18 @@ __weak __noinline int same_text(__u32 at, __u32 length)
 	return 0;
 }
 
-/* Does a sharded class have budget left for the current cgroup? Takes one event's worth. */
-static __always_inline bool within_budget(void)
+/* Added to a cgroup's id: the account of its privilege events, which a flood of others must not empty. */
+#define PRIVILEGE_ACCOUNT (1ull << 63)
+
+/* Is there budget left for the current cgroup? Takes one event's worth. `account`: 0 or PRIVILEGE_ACCOUNT. */
+static __always_inline bool within_budget(__u64 account)
 {
 	struct budget fresh = {}, *b;
 	__u64 id, now, earned;
 
 	if (!filter.budget_per_s)
 		return true;
-	id = bpf_get_current_cgroup_id();
+	id = bpf_get_current_cgroup_id() | account;
 	now = bpf_ktime_get_boot_ns();
 	b = bpf_map_lookup_elem(&budgets, &id);
 	if (!b) {

@@ -76,7 +76,7 @@ int BPF_PROG(exit_mount, struct pt_regs *regs, long ret)
 		walk2.from = place_of_directory(task, second.dirfd);
 		report_change(&c, ret, e, 1, &g2);
 	}
-	if (!within_budget()) {
+	if (!within_budget(0)) {
 		count_lost(SHRIKE_CLASS_FILE, SHRIKE_LOST_BUDGET);
 		return 0;
 	}

@@ -91,7 +91,7 @@ static __always_inline struct scratch *network_begin(struct task_struct *task, c
 {
 	struct scratch *s;
 
-	if (!within_budget()) {
+	if (!within_budget(0)) {
 		count_lost(SHRIKE_CLASS_NETWORK, SHRIKE_LOST_BUDGET);
 		return NULL;
 	}

@@ -64,7 +64,7 @@ static __always_inline void record_open(struct task_struct *task, const struct c
 {
 	struct scratch *s;
 
-	if (!within_budget()) {
+	if (!within_budget(0)) {
 		count_lost(SHRIKE_CLASS_FILE, SHRIKE_LOST_BUDGET);
 		return;
 	}

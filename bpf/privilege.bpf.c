@@ -23,6 +23,10 @@ static __always_inline struct scratch *privilege_begin(struct task_struct *task,
 
 	if (!result_wanted(kind, ret))
 		return NULL;
+	if (!within_budget(PRIVILEGE_ACCOUNT)) {
+		count_lost(SHRIKE_CLASS_PRIVILEGE, SHRIKE_LOST_BUDGET);
+		return NULL;
+	}
 	s = record_begin(CONTEXT_TASK, kind);
 	if (!s)
 		return NULL;

@@ -184,7 +184,7 @@ struct arguments {
 	__u64 user; /* char *argv[] */
 	__u32 begin, end;
 	__u32 wide; /* 1: 64-bit pointers */
-	__u32 count, more;
+	__u32 count, more, fault;
 };
 
 static long add_argument(__u32 index, struct arguments *a)
@@ -203,8 +203,10 @@ static long add_argument(__u32 index, struct arguments *a)
 	if (end > SCRATCH_TEXT || end - a->begin >= SHRIKE_ARGV_MAX)
 		return 1;
 	n = bpf_probe_read_user_str(a->s->text + end, SHRIKE_ARGV_MAX, (const void *)pointer);
-	if (n <= 0)
+	if (n <= 0) { /* not in memory: an exec that failed did not need it */
+		a->fault = 1;
 		return 1;
+	}
 	a->end = end + n;
 	a->count = index + 1;
 	a->more = 0;
@@ -231,7 +233,8 @@ static __always_inline void record_arguments(struct scratch *s, __u64 user, bool
 	s->record.arg[2] = a.count;
 	if (a.begin <= SCRATCH_TEXT)
 		record_span(&s->record, SHRIKE_S_PATH2, a.begin, length,
-			    SHRIKE_SPAN_USER | (a.more ? SHRIKE_SPAN_TRUNCATED : 0));
+			    SHRIKE_SPAN_USER | (a.more ? SHRIKE_SPAN_TRUNCATED : 0) |
+				    (a.fault ? SHRIKE_SPAN_FAULT : 0));
 }
 
 SEC("tp_btf/sys_exit")

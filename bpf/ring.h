@@ -246,7 +246,8 @@ static __always_inline void record_output(struct shrike_record *r, enum shrike_c
 
 		if (map)
 			error = bpf_ringbuf_output(map, r, size, wake);
-	} else {
+	} else if (class == SHRIKE_CLASS_LIFECYCLE ||
+		   bpf_ringbuf_query(&reserved, BPF_RB_AVAIL_DATA) < filter.privilege_room) {
 		error = bpf_ringbuf_output(&reserved, r, size, wake);
 	}
 	if (!error) {

@@ -69,10 +69,11 @@ struct shrike_filter {
 	__u32 prefix_access;   /* access mask: union over the trie; 0 skips the look-up */
 	__u32 name_access;     /* the same for names */
 	__u32 self_tgid;       /* the agent: its file and network events stay in the kernel */
-	__u64 budget_per_s;    /* events per second and cgroup for the sharded classes; 0: no limit */
+	__u64 budget_per_s;    /* events per second and cgroup, but for lifecycle; privilege has an account of its own; 0: no limit */
 	__u64 budget_burst;
 	__u32 shards;          /* power of two */
 	__u32 pad;
+	__u64 privilege_room;  /* bytes of the reserved ring that privilege and integrity may fill; the rest is lifecycle's */
 	__u64 seed;            /* random: keys the hash of long arguments */
 	__u16 prefix_hashes[SHRIKE_PREFIX_HASHES];
 	__u16 name_hashes[SHRIKE_NAME_HASHES];

@@ -230,7 +230,7 @@ static __always_inline int submitted(struct io_kiocb *request)
 	count_run(SHRIKE_ON_URING);
 	if (own())
 		return 0;
-	if (!within_budget()) {
+	if (!within_budget(0)) {
 		count_lost(SHRIKE_CLASS_FILE, SHRIKE_LOST_BUDGET);
 		return 0;
 	}

@@ -67,6 +67,7 @@ Result<FilterTables> filter_tables(const FilterSpec& spec, const FilterLimits& l
   filter.any_path = spec.any_path & access_all;
   filter.self_tgid = limits.self_tgid;
   filter.shards = limits.shards;
+  filter.privilege_room = limits.privilege_room;
   filter.budget_per_s = limits.budget_per_s;
   filter.budget_burst = limits.budget_burst != 0 ? limits.budget_burst : limits.budget_per_s;
   filter.seed = limits.seed;

@@ -14,7 +14,8 @@ namespace shrike::probe {
 /// What the filter needs to know besides the rules' wishes.
 struct FilterLimits {
   uint32_t self_tgid = 0;
-  uint32_t shards = 1;  ///< power of two
+  uint32_t shards = 1;                   ///< power of two
+  uint64_t privilege_room = UINT64_MAX;  ///< bytes of the reserved ring
   uint64_t budget_per_s = 0;
   uint64_t budget_burst = 0;
   uint64_t seed = 0;  ///< random

@@ -95,6 +95,7 @@ struct KernelSource::Impl {
   Result<FilterTables> tables_of(const FilterSpec& spec) const {
     return filter_tables(spec, {.self_tgid = options.self_tgid,
                                 .shards = sizes.shards,
+                                .privilege_room = sizes.reserved_bytes / 2,
                                 .budget_per_s = options.budget_per_s,
                                 .budget_burst = options.budget_burst,
                                 .seed = seed});

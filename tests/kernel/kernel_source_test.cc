@@ -271,6 +271,36 @@ TEST(KernelSource, WhatDoesNotFitIsCountedExactly) {
   EXPECT_LE(counters.events[network], watch.count([](const Event&) { return true; }));
 }
 
+// A tenant that does nothing but privileged calls, and nobody who reads: what others start and end still has room.
+TEST(KernelSource, AFloodOfPrivilegeEventsLeavesRoomForLifecycle) {
+  SHRIKE_NEED("bpf", Watch::possible());
+  Watch watch({EventKind::prctl, EventKind::fork, EventKind::exit}, Watch::all_paths(),
+              {.reserved_ring_bytes = 1u << 20});
+  ASSERT_TRUE(watch.open());
+  constexpr size_t calls = 20000;
+  for (size_t i = 0; i < calls; ++i) ::prctl(PR_SET_NAME, "flood");
+  constexpr size_t children = 100;
+  std::vector<pid_t> made;
+  for (size_t i = 0; i < children; ++i) made.push_back(brief_child());
+  ::prctl(PR_SET_NAME, "kernel_tests");
+  const size_t delivered = watch.count_own([](const Event& e) { return e.kind == EventKind::prctl; });
+  for (const pid_t child : made) {
+    EXPECT_EQ(watch.count([&](const Event& e) { return is_fork_of(e, child); }), 1u);
+    EXPECT_EQ(watch.count([&](const Event& e) {
+      return e.kind == EventKind::exit && e.task.pid == static_cast<uint32_t>(child);
+    }),
+              1u);
+  }
+  const probe::Counters counters = watch.source().counters();
+  const auto lost = [&](probe::EventClass of) {
+    return counters.lost[static_cast<size_t>(of)][static_cast<size_t>(probe::Loss::ring_full)];
+  };
+  EXPECT_EQ(lost(probe::EventClass::lifecycle), 0u);
+  EXPECT_GT(delivered, 0u);
+  EXPECT_GT(lost(probe::EventClass::privilege), 0u);
+  EXPECT_GE(delivered + lost(probe::EventClass::privilege), calls + 1);
+}
+
 TEST(KernelSource, AnIdleSourceWaitsForItsTimeout) {
   SHRIKE_NEED("bpf", Watch::possible());
   Watch watch({});

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/openat2.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -306,6 +307,25 @@ TEST_F(OpenEvents, WhatIsOverBudgetIsCountedExactly) {
   EXPECT_GE(came, 10u);
   EXPECT_LT(came, 30u);
   EXPECT_EQ(came + counters.lost[file][static_cast<size_t>(probe::Loss::budget)], opens);
+}
+
+TEST_F(OpenEvents, AFloodOfOpensDoesNotHidePrivilegeEvents) {
+  FilterSpec spec = prefix(file_, access_open_read);
+  probe::ProbeOptions options;
+  options.budget_per_s = 1;
+  options.budget_burst = 10;
+  Watch watch({EventKind::open, EventKind::prctl}, spec, options);
+  ASSERT_TRUE(watch.open());
+  const Child child = run_child([&] {
+    for (size_t i = 0; i < 100; ++i) Fd(::open(file_.c_str(), O_RDONLY));
+    ::prctl(PR_SET_NAME, "hidden");
+    for (size_t i = 0; i < 100; ++i) ::prctl(PR_SET_NAME, "flood");
+  });
+  EXPECT_NE(expect_by(watch, child.pid, EventKind::prctl, [](const Event& e) { return e.path.text == "hidden"; }),
+            nullptr);
+  const auto counters = watch.source().counters();
+  EXPECT_GT(counters.lost[static_cast<size_t>(probe::EventClass::privilege)][static_cast<size_t>(probe::Loss::budget)],
+            50u);
 }
 
 }  // namespace

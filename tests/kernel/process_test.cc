@@ -261,6 +261,21 @@ TEST_F(ProcessEvents, AFailedExecShowsWhatWasTried) {
   EXPECT_EQ((*at)->path.text, "/etc/passwd");
 }
 
+TEST_F(ProcessEvents, AnArgumentThatIsNotInMemoryIsMarked) {
+  Watch watch({EventKind::exec_failed});
+  ASSERT_TRUE(watch.open());
+  const Child child = run_child([] {
+    void* absent = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char first[] = "no";
+    ::execl("/no/such", first, static_cast<const char*>(absent), nullptr);
+  });
+  const auto* seen = expect_by(watch, child.pid, EventKind::exec_failed);
+  ASSERT_NE(seen, nullptr);
+  EXPECT_EQ((*seen)->path2.text, "no");
+  EXPECT_TRUE((*seen)->path2.fault);
+  EXPECT_TRUE((*seen)->path2.truncated);
+}
+
 TEST_F(ProcessEvents, AThirtyTwoBitExecIsSeenWhetherItWorksOrNot) {
   SHRIKE_NEED("int80", test::has_int80());
   Watch watch({EventKind::exec, EventKind::exec_failed});
