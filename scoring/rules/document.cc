@@ -129,7 +129,7 @@ class Reader {
     } else if (node.IsMap()) {
       out.kind = YamlValue::Kind::map;
       for (const auto& pair : node)
-        out.pairs.emplace_back(value_of(pair.first, budget, depth + 1), value_of(pair.second, budget, depth + 1));
+        out.pairs.push_back({value_of(pair.first, budget, depth + 1), value_of(pair.second, budget, depth + 1)});
     }
     return out;
   }

@@ -65,15 +65,20 @@ struct Document {
 /// Reads one file. What cannot be read is in `problems`; the other items are there.
 Document read_document(const RuleFile& file);
 
+struct YamlPair;
+
 /// Any YAML value with its place, for other formats of rule files.
 struct YamlValue {
   enum class Kind : uint8_t { null, scalar, list, map };
   Kind kind = Kind::null;
-  std::string text;                                    ///< scalar
-  std::vector<YamlValue> items;                        ///< list
-  std::vector<std::pair<YamlValue, YamlValue>> pairs;  ///< map, in the file's order; a key may come twice
-  int line = 0;                                        ///< 1-based
-  int column = 0;                                      ///< 1-based
+  std::string text;              ///< scalar
+  std::vector<YamlValue> items;  ///< list
+  std::vector<YamlPair> pairs;   ///< map, in the file's order; a key may come twice
+  int line = 0;                  ///< 1-based
+  int column = 0;                ///< 1-based
+};
+struct YamlPair {
+  YamlValue key, value;
 };
 /// The documents of a YAML file that are not empty. Anchors are spelt out; what would be larger than a million values
 /// with them is a problem.

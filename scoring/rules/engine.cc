@@ -163,7 +163,9 @@ void RuleSet::Impl::add(Rule rule, const TreePtr& condition, bool warn_types, st
     remarks.emplace_back("expensive: no evt.type, so every kind of event leaves the kernel");
   const uint32_t everywhere = derive_filter(condition, filter);
   if ((everywhere & (access_open_read | access_open_write)) != 0)
-    remarks.emplace_back("expensive: no path can be derived, so every open leaves the kernel");
+    remarks.emplace_back((everywhere & access_open_read) != 0
+                             ? "expensive: no path can be derived, so every open leaves the kernel"
+                             : "expensive: no path can be derived, so every open for writing leaves the kernel");
 }
 
 void RuleSet::Impl::finish(const std::string& canonical) {

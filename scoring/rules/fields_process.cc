@@ -93,7 +93,7 @@ void get_exepath(const Context&, const Process& p, Values& out) { out.known(p.ex
 void get_cmdline(const Context& c, const Process& p, Values& out) { out.known(command_line(c.arena, p)); }
 void get_args(const Context& c, const Process& p, Values& out) { out.text(arguments_text(c.arena, p)); }
 // Falco's command lines begin with the name, which is cut and can be chosen; these with what the program was given.
-void get_argv(const Context& c, const Process& p, Values& out) {
+void get_exeline(const Context& c, const Process& p, Values& out) {
   if (!p.argv.empty()) out.known(join(c.arena, p.argv.front(), p));
 }
 void get_pid(const Context&, const Process& p, Values& out) { out.number(p.pid); }
@@ -163,7 +163,6 @@ constexpr auto fields = std::to_array<Field>({
     {"proc.exepath", Type::text, all, of<self, get_exepath>, "path of the executable, from the kernel", {}, {}, false, 2},
     {"proc.cmdline", Type::text, all, of<self, get_cmdline>, "name and arguments", {}, {}, false, 5},
     {"proc.args", Type::text, all, of<self, get_args>, "arguments from argv[1] on", {}, {}, false, 5},
-    {"proc.argv", Type::text, all, of<self, get_argv>, "ours: all arguments from argv[0] on", {}, {}, false, 5},
     {"proc.arg", Type::text, all,
      [](const Context& c, int index, Values& out) {
        if (c.process == nullptr) return;
@@ -197,7 +196,7 @@ constexpr auto fields = std::to_array<Field>({
     {"proc.pexe", Type::text, all, of<parent_of, get_exe>, "parent's argv[0]"},
     {"proc.pexepath", Type::text, all, of<parent_of, get_exepath>, "parent's executable", {}, {}, false, 2},
     {"proc.pcmdline", Type::text, all, of<parent_of, get_cmdline>, "parent's name and arguments", {}, {}, false, 5},
-    {"proc.pargv", Type::text, all, of<parent_of, get_argv>, "ours: all of the parent's arguments", {}, {}, false, 5},
+    {"proc.pexeline", Type::text, all, of<parent_of, get_exeline>, "ours: the parent's proc.exeline", {}, {}, false, 5},
     {"proc.puid", Type::number, all,
      [](const Context& c, int, Values& out) {
        if (parent(c) != nullptr) out.number(parent(c)->task.uid);
@@ -264,11 +263,7 @@ constexpr auto fields = std::to_array<Field>({
      "always false"},
     {"proc.is_container_readiness_probe", Type::boolean, all,
      [](const Context&, int, Values& out) { out.boolean(false); }, "always false"},
-    {"proc.exeline", Type::text, all,
-     [](const Context& c, int, Values& out) {
-       if (c.process != nullptr) out.known(join(c.arena, first_argument(*c.process), *c.process));
-     },
-     "argv[0] and arguments", {}, {}, false, 5},
+    {"proc.exeline", Type::text, all, of<self, get_exeline>, "argv[0] and arguments", {}, {}, false, 5},
     {"proc.aargs", Type::text, all, of_ancestors<get_args>, "arguments of ancestor n, or of any", maybe_index, {}, false,
      20},
     {"proc.pvpid", Type::number, all,

@@ -24,6 +24,13 @@ TEST(Fields, CommandLineIsNameAndArgumentsButExeIsArgv0) {
               "proc.arg[2]=\"b c\"", "proc.pname=bash and proc.pexepath=/usr/bin/bash and proc.pcmdline=bash"});
 }
 
+TEST(Fields, NamesEndBehindFifteenCharacters) {
+  Scene s(K::exec);
+  s.program("/usr/lib/systemd/systemd-networkd");
+  expect_all(s.event, {"proc.name=systemd-network", "proc.exepath endswith /systemd-networkd",
+                       "not proc.name=systemd-networkd", "len(proc.name)=15"});
+}
+
 TEST(Fields, AncestorsWithoutANumberMeanAnyAndNotTheProcessItself) {
   Scene s(K::exec);
   expect_all(s.event, {"proc.aname=bash", "proc.aname=systemd", "proc.aname[0]=example", "proc.aname[1]=bash",
