@@ -21,7 +21,7 @@ LogField lacking(std::string_view name, std::string_view why) {
 View execve() {
   View view;
   view.events = "evt.kind = exec";
-  view.keywords = "proc.argv";
+  view.keywords = "proc.exeline";
   view.others_absent = true;
   view.fields = {record_type("EXECVE"), field("a#", How::text, "proc.arg", "exactly argv[n]"),
                  lacking("argc", "no field of ours counts argv[0] too")};
@@ -119,7 +119,7 @@ Log auditd(const Rule& rule) {
   if (!told) access = {discovery, true, true, true};
 
   Log log;
-  log.output = "%proc.argv (program %proc.exepath, parent %proc.pname, user %user.name, path %fs.path.changed)";
+  log.output = "%proc.exeline (program %proc.exepath, parent %proc.pname, user %user.name, path %fs.path.changed)";
   log.remark = std::string("PATH is asked of ") + (access.read ? "reading, " : "") +
                (access.write ? "changing, " : "") + (access.attributes ? "changing attributes, " : "") +
                (access.execute ? "executing, " : "");

@@ -36,30 +36,31 @@ std::vector<LogField> joined(std::vector<LogField> some, std::vector<LogField> m
 
 Log process_creation() {
   Log log;
-  log.output = "%proc.argv (program %proc.exepath, parent %proc.pname, user %user.name)";
+  log.output = "%proc.exeline (program %proc.exepath, parent %proc.pname, user %user.name)";
   View view;
   view.events = "evt.kind = exec";
-  view.fields = joined(
-      actor(), {
-                   field("CommandLine", How::text, "proc.argv", "all arguments from argv[0] on, with spaces between"),
-                   field("CurrentDirectory", How::folder, "proc.cwd", "without the slash at its end"),
-                   field("ParentImage", How::text, "proc.pexepath"),
-                   field("ParentCommandLine", How::text, "proc.pargv", "as CommandLine, of the parent"),
-                   field("ParentProcessId", How::number, "proc.ppid"),
-                   field("GrandParentImage", How::text, "proc.aexepath[2]"),
-                   lacking("ParentUser", "the parent's user is known by number only"),
-                   lacking("Hashes", no_hash),
-                   lacking("md5", no_hash),
-                   lacking("sha1", no_hash),
-                   lacking("sha256", no_hash),
-                   lacking("Imphash", no_hash),
-                   lacking("OriginalFileName", windows_only),
-                   lacking("IntegrityLevel", windows_only),
-                   lacking("Product", windows_only),
-                   lacking("Company", windows_only),
-                   lacking("Description", windows_only),
-                   lacking("FileVersion", windows_only),
-               });
+  view.fields =
+      joined(actor(),
+             {
+                 field("CommandLine", How::text, "proc.exeline", "all arguments from argv[0] on, with spaces between"),
+                 field("CurrentDirectory", How::folder, "proc.cwd", "without the slash at its end"),
+                 field("ParentImage", How::text, "proc.pexepath"),
+                 field("ParentCommandLine", How::text, "proc.pexeline", "as CommandLine, of the parent"),
+                 field("ParentProcessId", How::number, "proc.ppid"),
+                 field("GrandParentImage", How::text, "proc.aexepath[2]"),
+                 lacking("ParentUser", "the parent's user is known by number only"),
+                 lacking("Hashes", no_hash),
+                 lacking("md5", no_hash),
+                 lacking("sha1", no_hash),
+                 lacking("sha256", no_hash),
+                 lacking("Imphash", no_hash),
+                 lacking("OriginalFileName", windows_only),
+                 lacking("IntegrityLevel", windows_only),
+                 lacking("Product", windows_only),
+                 lacking("Company", windows_only),
+                 lacking("Description", windows_only),
+                 lacking("FileVersion", windows_only),
+             });
   // A link's name counts too: nc for nc.openbsd, insmod for kmod; and a script's, for its interpreter.
   view.fields.front().also = "evt.arg.filename";
   view.fields.front().about = "the executable's path, from the kernel; or the path it was executed by, made absolute";
@@ -69,7 +70,7 @@ Log process_creation() {
 
 Log file_event() {
   Log log;
-  log.output = "%fs.path.changed by %proc.argv (program %proc.exepath, user %user.name)";
+  log.output = "%fs.path.changed by %proc.exeline (program %proc.exepath, user %user.name)";
   const auto view = [&](std::string events, std::string path, std::string_view about, std::string also) {
     log.views.push_back({std::move(events),
                          joined(actor(), {field("TargetFilename", How::text, std::move(path), about, std::move(also)),
@@ -87,7 +88,7 @@ Log file_event() {
 
 Log network_connection() {
   Log log;
-  log.output = "%fd.name by %proc.argv (program %proc.exepath, user %user.name)";
+  log.output = "%fd.name by %proc.exeline (program %proc.exepath, user %user.name)";
   View& view = log.views.emplace_back();
   view.events =
       "(evt.kind = connect or evt.kind = accept) and fd.sockfamily = ip and (evt.failed = false or evt.res = "

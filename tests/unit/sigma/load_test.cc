@@ -30,7 +30,7 @@ TEST(SigmaLoad, AnAlertShowsTheRulesIdAuthorAndTechniques) {
   EXPECT_THAT(alerts[0].attack, ElementsAre("T1059.004"));
   EXPECT_THAT(alerts[0].fields, Contains(Pair("sigma.id", "11111111-2222-3333-4444-555555555555")));
   EXPECT_THAT(alerts[0].fields, Contains(Pair("sigma.author", "100% A.")));
-  EXPECT_THAT(alerts[0].fields, Contains(Pair("proc.argv", "nc -e /bin/sh")));
+  EXPECT_THAT(alerts[0].fields, Contains(Pair("proc.exeline", "nc -e /bin/sh")));
   EXPECT_THAT(alerts[0].message, HasSubstr("[Sigma 11111111-2222-3333-4444-555555555555 by 100% A.]"));
 }
 
