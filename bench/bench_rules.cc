@@ -1,10 +1,11 @@
-// What judging events costs: Falco's 25 rules (SHRIKE_FALCO_RULES, when set) and ours over a capture of real mixed
-// work, and over single made-up events. Run in the project's folder.
+// What judging events costs: Falco's 25 rules (SHRIKE_FALCO_RULES, when set), those of a folder of Sigma's
+// (SHRIKE_SIGMA_RULES, when set) and ours over a capture of real mixed work, and over single made-up events. Run in the
+// project's folder.
 //
 // SHRIKE_CAPTURE: a capture (shrike-agent --capture FILE while a build, a package installation and a web server under
 // load run; extra kinds under [filter] kinds in its agent.toml). Without it: the golden captures, which are short.
 // SHRIKE_RULES: our rule file. `mixed/10` is the same with a rule set ten times as large, made by renaming rules,
-// macros and lists and varying their literals. link: shrike_rules shrike_enrich shrike_probe shrike_wire
+// macros and lists and varying their literals. link: shrike_sigma shrike_rules shrike_enrich shrike_probe shrike_wire
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 
@@ -19,7 +20,9 @@
 #include "agent/probe/capture.h"
 #include "agent/probe/decode.h"
 #include "common/base/file.h"
+#include "common/base/folder.h"
 #include "scoring/rules/names.h"
+#include "scoring/sigma/load.h"
 #include "tests/unit/rules/scene.h"
 
 namespace shrike::scoring {
@@ -58,7 +61,11 @@ std::string replace_words(const std::string& text, const std::set<std::string>& 
 }
 
 // The same rules under other names and about other programs and paths.
-std::string varied(const std::string& text, int copy) {
+std::string varied(std::string text, int copy) {
+  // What the file requires is the same for every copy.
+  static const std::regex first("\n- (list|macro|rule):");
+  if (std::smatch at; text.find("- required_") != std::string::npos && std::regex_search(text, at, first))
+    text.erase(0, static_cast<size_t>(at.position()));
   const std::string suffix = "_" + std::to_string(copy);
   std::set<std::string> names, lists;
   static const std::regex defined("- (macro|list): +([A-Za-z0-9_.-]+)");
@@ -90,13 +97,32 @@ std::string varied(const std::string& text, int copy) {
   return replace_words(out, names, suffix);
 }
 
+// Sigma's values stand in quotes.
+std::string varied_sigma(const std::string& text, int copy) {
+  return std::regex_replace(text, std::regex("'([^'\n]*[A-Za-z])'"), "'$1" + std::to_string(copy) + "'");
+}
+
+std::vector<std::string> sigma_texts() {
+  const char* const folder = std::getenv("SHRIKE_SIGMA_RULES");
+  if (folder == nullptr) return {};
+  auto files = files_of_folders({folder}, rule_file_endings);
+  if (!files.ok()) give_up(files.error().message);
+  std::vector<std::string> texts;
+  for (const std::string& file : *files) texts.push_back(text_of(file.c_str()));
+  return texts;
+}
+
 RuleSet rules(int64_t times = 1) {
   std::vector<RuleFile> files;
   for (const std::string& text : rule_texts()) {
     files.push_back({"rules", text});
     for (int copy = 1; copy < times; ++copy) files.push_back({"rules", varied(text, copy)});
   }
-  auto set = RuleSet::compile(files, nullptr);
+  for (const std::string& text : sigma_texts()) {
+    files.push_back({"sigma", text});
+    for (int copy = 1; copy < times; ++copy) files.push_back({"sigma", varied_sigma(text, copy)});
+  }
+  auto set = compile_rules(files, nullptr);
   if (!set.ok()) give_up(set.error().message);
   return std::move(set.value());
 }
