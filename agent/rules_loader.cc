@@ -4,7 +4,9 @@
 
 #include "agent/self_watch.h"
 #include "common/base/file.h"
+#include "common/base/folder.h"
 #include "common/wire/keys.h"
+#include "scoring/sigma/load.h"
 
 namespace shrike::agent {
 namespace {
@@ -50,12 +52,13 @@ std::string host_name() {
 
 Result<LoadedRules> load_rules(const std::vector<std::string>& files, const std::string& host_name) {
   std::vector<scoring::RuleFile> texts;
-  for (const auto& file : files) {
+  const std::vector<std::string> paths = TRY(files_of_folders(files, scoring::rule_file_endings));
+  for (const auto& file : paths) {
     std::string text = TRY(read_file(file, rule_file_max_bytes));
     texts.push_back({file, std::move(text)});
   }
   std::vector<scoring::RuleStatus> statuses;
-  auto rules = TRY(scoring::RuleSet::compile(texts, &statuses, {.hostname = host_name}));
+  auto rules = TRY(scoring::compile_rules(texts, &statuses, {.hostname = host_name}));
   return LoadedRules{std::move(rules), std::move(statuses)};
 }
 

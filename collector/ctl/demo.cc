@@ -14,8 +14,9 @@
 #include "collector/ctl/times.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
+#include "common/base/folder.h"
 #include "common/wire/subjects.h"
-#include "scoring/rules/engine.h"
+#include "scoring/sigma/load.h"
 
 namespace shrike::ctl {
 namespace {
@@ -41,13 +42,14 @@ Result<std::string> make_nkey(const std::string& path) {
 }
 
 /// Finds what is wrong with rule files before anything is started.
-Result<void> check_rules(const std::vector<std::string>& paths) {
+Result<void> check_rules(const std::vector<std::string>& given) {
+  const std::vector<std::string> paths = TRY(files_of_folders(given, scoring::rule_file_endings));
   std::vector<scoring::RuleFile> files;
   for (const std::string& path : paths) {
     std::string text = TRY(read_file(path, 16u << 20));
     files.push_back({path, std::move(text)});
   }
-  if (const auto rules = scoring::RuleSet::compile(files, nullptr); !rules.ok()) return rules.error();
+  if (const auto rules = scoring::compile_rules(files, nullptr); !rules.ok()) return rules.error();
   return {};
 }
 

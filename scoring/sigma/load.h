@@ -22,6 +22,9 @@ Loaded load(const RuleFile& file);
 
 namespace shrike::scoring {
 
+/// What the names of rule files end in, where a folder stands for its files.
+inline const std::vector<std::string_view> rule_file_endings{".yaml", ".yml"};
+
 /// RuleSet::compile for files of which some are Falco's and some Sigma's. Errors: the first wrong item of either.
 Result<RuleSet> compile_rules(const std::vector<RuleFile>& files, std::vector<RuleStatus>* statuses,
                               const CompileOptions& options = {});
