@@ -121,6 +121,8 @@ class Rig:
         with open(config, "w") as f:
             f.write(f'node = "{node}"\nstate_dir = "{state}"\n[nats]\nurl = "{self.url()}"\n{ca}'
                     f'[collector]\npublic_key_file = "{self.path("collector", "key.pub")}"\n'
+                    # Each alert a finding of its own: what counts them here must see every one.
+                    f'[findings]\nquiet_s = 0\n'
                     f'[rules]\nfiles = ["{rules}"]\n[metrics]\nlisten = "127.0.0.1:{metrics}"\n{extra}')
         self.let_in("shrike-agent", config)
         self.agents[node] = {"config": config, "metrics": metrics, "namespace": namespace}
