@@ -73,6 +73,7 @@ enum shrike_kind {
 	/* integrity */
 	SHRIKE_TOCTOU = 112, /* a user-memory argument differed between entry and exit; of addresses: socket.local as it was
 			   at entry, .remote at exit, .family and .protocol their families */
+	SHRIKE_SEQUENCE = 113, /* sequence scoring: bpf/sequence/shrike_sequence.h says what is in arg */
 	SHRIKE_KIND_MAX = 128
 };
 

@@ -21,7 +21,7 @@ constexpr size_t address_room = 112;  // a Unix socket's path has 108 bytes at m
 constexpr bool known(uint16_t kind) {
   return (kind >= SHRIKE_FORK && kind <= SHRIKE_TASK) || (kind >= SHRIKE_OPEN && kind <= SHRIKE_CHROOT) ||
          (kind >= SHRIKE_SOCKET && kind <= SHRIKE_TCP_STATE) || (kind >= SHRIKE_SETID && kind <= SHRIKE_URING_OP) ||
-         kind == SHRIKE_TOCTOU;
+         kind == SHRIKE_TOCTOU || kind == SHRIKE_SEQUENCE;
 }
 
 // Kinds whose PATH is a name or a file's content and must not be made a path.

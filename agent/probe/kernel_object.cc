@@ -126,7 +126,7 @@ struct KernelObject::Impl {
   void load_lsm(const FilterTables& tables, uint64_t generation, Features& features);
   void say_what_is_there(Features& features) const;
   void read_ids();
-  [[nodiscard]] Result<void> seal();
+  [[nodiscard]] Result<void> seal(const KernelSource::Ids& beside);
 };
 
 KernelObject::KernelObject(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -232,8 +232,11 @@ Result<void> KernelObject::Impl::fill_maps(const FilterTables& tables, Features&
 }
 
 // The list of what is ours, by kind of object as bpf/objects.bpf.c numbers them; then all of this generation is frozen.
-Result<void> KernelObject::Impl::seal() {
+Result<void> KernelObject::Impl::seal(const KernelSource::Ids& beside) {
   read_ids();
+  ids.programs.insert(ids.programs.end(), beside.programs.begin(), beside.programs.end());
+  ids.maps.insert(ids.maps.end(), beside.maps.begin(), beside.maps.end());
+  ids.links.insert(ids.links.end(), beside.links.begin(), beside.links.end());
   const auto add = [&](uint32_t type, const std::vector<uint32_t>& list) -> Result<void> {
     for (const uint32_t id : list) {
       const uint32_t key[2] = {type, id};
@@ -331,7 +334,7 @@ Result<KernelObject> KernelObject::load(const FilterTables& tables, uint64_t gen
   }
 }
 
-Result<void> KernelObject::attach(Features& features) {
+Result<void> KernelObject::attach(Features& features, const KernelSource::Ids& beside) {
   LibbpfWords words;
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, impl_->skeleton->obj) {
@@ -356,7 +359,7 @@ Result<void> KernelObject::attach(Features& features) {
       note(features, attached.error().message);
     }
   }
-  return impl_->seal();
+  return impl_->seal(beside);
 }
 
 int KernelObject::map(const std::string& name) const {

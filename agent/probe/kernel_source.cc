@@ -11,6 +11,7 @@
 #include <bit>
 #include <cstring>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "agent/probe/filter_tables.h"
@@ -72,6 +73,16 @@ Result<Mapping> map_array(const KernelObject& object, const std::string& name, s
   return mapping;
 }
 
+// What else is ours, for the watch over it.
+KernelSource::Ids ids_of(const std::optional<SequenceObject>& sequence) {
+  KernelSource::Ids ids;
+  if (!sequence) return ids;
+  for (const auto& [name, id] : sequence->programs()) ids.programs.push_back(id);
+  ids.maps = sequence->own_maps();
+  ids.links = sequence->links();
+  return ids;
+}
+
 }  // namespace
 
 struct KernelSource::Impl {
@@ -80,8 +91,9 @@ struct KernelSource::Impl {
   Features features;
   uint64_t generation = 1;
   std::unique_ptr<KernelObject> object;
-  mutable std::mutex object_lock;  // counters() against reload()
-  std::vector<MappedRing> rings;   // the reserved one first
+  std::optional<SequenceObject> sequence;  // one for all generations
+  mutable std::mutex object_lock;          // counters() against reload()
+  std::vector<MappedRing> rings;           // the reserved one first
   std::unique_ptr<Mapping> counters;
   std::unique_ptr<Mapping> active;
   uint32_t cpus = 0;
@@ -100,6 +112,8 @@ struct KernelSource::Impl {
                                 .budget_burst = options.budget_burst,
                                 .seed = seed});
   }
+  static std::optional<SequenceObject> start_sequence(const SequenceOptions& wanted, const KernelObject& object,
+                                                      const Impl& impl, Features& features);
   Result<void> map_rings();
   size_t drain(const RecordCallback& callback);
   void set_active(shrike_active word, uint64_t value) {
@@ -138,6 +152,23 @@ KernelSource::KernelSource(KernelSource&&) noexcept = default;
 KernelSource& KernelSource::operator=(KernelSource&&) noexcept = default;
 KernelSource::~KernelSource() = default;
 
+// Beside the rest, and never needed: a kernel that refuses it loses only this.
+std::optional<SequenceObject> KernelSource::Impl::start_sequence(const SequenceOptions& wanted,
+                                                                 const KernelObject& object, const Impl& impl,
+                                                                 Features& features) {
+  if (wanted.mode == SequenceMode::off) return std::nullopt;
+  const auto map_of = [&](const std::string& name) { return object.map(name); };
+  auto loaded = SequenceObject::load(wanted, impl.sizes.shards, impl.options.self_tgid, map_of, features.notes);
+  if (loaded.ok())
+    if (const auto attached = loaded->attach(); !attached.ok()) loaded = attached.error();
+  if (!loaded.ok()) {
+    features.notes.push_back("no sequence scoring: " + loaded.error().message);
+    return std::nullopt;
+  }
+  features.sequence = true;
+  return std::move(loaded).value();
+}
+
 Result<KernelSource> KernelSource::open(const ProbeOptions& options, const FilterSpec& filter) {
   auto impl = std::make_unique<Impl>();
   impl->options = options;
@@ -148,20 +179,26 @@ Result<KernelSource> KernelSource::open(const ProbeOptions& options, const Filte
   impl->object = std::make_unique<KernelObject>(
       TRY(KernelObject::load(tables, impl->generation, impl->sizes, nullptr, impl->features)));
   TRY_VOID(impl->map_rings());
-  TRY_VOID(impl->object->attach(impl->features));
+  impl->sequence = Impl::start_sequence(impl->options.sequence, *impl->object, *impl, impl->features);
+  impl->options.sequence.known = {};
+  TRY_VOID(impl->object->attach(impl->features, ids_of(impl->sequence)));
   impl->set_asleep(true);
   impl->report(impl->generation);
   ::malloc_trim(0);  // the kernel's type information was read, some ten megabytes, and is not needed any more
   return KernelSource(std::move(impl));
 }
 
-Result<void> KernelSource::reload(const FilterSpec& filter) {
+Result<void> KernelSource::reload(const FilterSpec& filter, const SequenceOptions* sequence) {
   const FilterTables tables = TRY(impl_->tables_of(filter));
   Features features;
   const uint64_t next = impl_->generation + 1;
   auto object = std::make_unique<KernelObject>(
       TRY(KernelObject::load(tables, next, impl_->sizes, impl_->object.get(), features)));
-  TRY_VOID(object->attach(features));
+  std::optional<SequenceObject> scoring;
+  if (sequence != nullptr) scoring = Impl::start_sequence(*sequence, *object, *impl_, features);
+  const auto& goes_on = sequence != nullptr ? scoring : impl_->sequence;
+  features.sequence = goes_on.has_value();
+  TRY_VOID(object->attach(features, ids_of(goes_on)));
   // Both generations run now and the old one reports; after this store, the new one.
   impl_->report(next);
   {
@@ -169,6 +206,7 @@ Result<void> KernelSource::reload(const FilterSpec& filter) {
     impl_->generation = next;
     impl_->features = std::move(features);
     std::swap(impl_->object, object);
+    if (sequence != nullptr) std::swap(impl_->sequence, scoring);
   }
   object.reset();
   ::malloc_trim(0);
@@ -265,6 +303,16 @@ Counters KernelSource::counters() const {
 Features KernelSource::features() const {
   const std::lock_guard lock(impl_->object_lock);
   return impl_->features;
+}
+
+std::vector<SequenceProfile> KernelSource::sequence_profiles() const {
+  const std::lock_guard lock(impl_->object_lock);
+  return impl_->sequence ? impl_->sequence->profiles() : std::vector<SequenceProfile>();
+}
+
+SequenceCounters KernelSource::sequence_counters() const {
+  const std::lock_guard lock(impl_->object_lock);
+  return impl_->sequence ? impl_->sequence->counters() : SequenceCounters();
 }
 
 KernelSource::Ids KernelSource::ids() const {

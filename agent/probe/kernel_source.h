@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "agent/probe/merge.h"
+#include "agent/probe/sequence_object.h"
 #include "common/base/result.h"
 #include "common/wire/filter.h"
 
@@ -24,6 +25,7 @@ struct ProbeOptions {
   uint64_t budget_per_s = 0;               ///< file and network events per second and cgroup; 0: no limit
   uint64_t budget_burst = 0;               ///< how many may come at once; 0: one second's worth
   uint32_t self_tgid = 0;                  ///< whose file and network events stay in the kernel; 0: this process
+  SequenceOptions sequence = {};           ///< off: its programs are not loaded
   std::chrono::microseconds gather{1000};  ///< after a drain, how long to let records gather before the next
 };
 
@@ -35,6 +37,7 @@ struct Features {
   bool signal_origin = false;      ///< signals are seen where they are made, not only where they are asked for
   bool tcp_state = false;          ///< TCP state changes are seen
   bool task_iterator = false;      ///< processes that were there before us can be listed
+  bool sequence = false;           ///< sequence scoring runs
   std::vector<std::string> notes;  ///< for each thing that is missing: what, why, and what is lost by it
 };
 
@@ -91,11 +94,15 @@ class KernelSource {
   Result<size_t> prime(const RecordCallback& callback);
 
   /// Changes what is let through, without losing an event. One that another core reports at the very moment of the
-  /// switch can come twice, once from each generation. On error the old filter stays in force.
-  Result<void> reload(const FilterSpec& filter);
+  /// switch can come twice, once from each generation. `sequence`: sequence scoring begins anew with this, or ends;
+  /// null: it goes on as it is. On error the old filter stays in force.
+  Result<void> reload(const FilterSpec& filter, const SequenceOptions* sequence = nullptr);
 
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] Features features() const;
+  /// What sequence scoring knows now, and its totals; nothing where it does not run. Any thread.
+  [[nodiscard]] std::vector<SequenceProfile> sequence_profiles() const;
+  [[nodiscard]] SequenceCounters sequence_counters() const;
   /// Kernel ids of our programs, maps and links: a bpf() call on one of these by another process is an attack on us.
   struct Ids {
     std::vector<uint32_t> programs;

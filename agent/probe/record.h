@@ -77,6 +77,7 @@ SHRIKE_SAME(SIGNAL, EventKind::signal);
 SHRIKE_SAME(URING_SETUP, EventKind::uring_setup);
 SHRIKE_SAME(URING_OP, EventKind::uring_op);
 SHRIKE_SAME(TOCTOU, EventKind::toctou);
+SHRIKE_SAME(SEQUENCE, EventKind::sequence);
 
 SHRIKE_SAME(F_COMPAT32, flag_compat32);
 SHRIKE_SAME(F_X32, flag_x32);

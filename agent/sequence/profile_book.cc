@@ -48,11 +48,19 @@ Result<std::vector<SequenceProfile>> ProfileBook::load(uint64_t now_ns) {
 }
 
 Result<size_t> ProfileBook::save(std::vector<SequenceProfile> profiles, uint64_t now_ns) {
-  forget_old(profiles, now_ns);
-  put_paths(profiles);
-  const std::string bytes = seal_profiles(profiles, key_);
+  const std::string bytes = bytes_of(std::move(profiles), now_ns);
   TRY_VOID(write_file_atomic(options_.file, bytes, 0600));
   return bytes.size();
+}
+
+std::string ProfileBook::bytes_of(std::vector<SequenceProfile> profiles, uint64_t now_ns) const {
+  return seal_profiles(tidied(std::move(profiles), now_ns), key_);
+}
+
+std::vector<SequenceProfile> ProfileBook::tidied(std::vector<SequenceProfile> profiles, uint64_t now_ns) const {
+  forget_old(profiles, now_ns);
+  put_paths(profiles);
+  return profiles;
 }
 
 void ProfileBook::saw(const ProgramId& id, std::string_view path) {

@@ -1,10 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/wire/alert.h"
 #include "common/wire/event.h"
+#include "common/wire/sequence.h"
 
 namespace shrike::sequence {
 
@@ -14,15 +18,20 @@ namespace shrike::sequence {
 ///  "Sequence profile full"    low: the program does more than its profile holds; what does not fit is not judged
 class SequenceAlerts {
  public:
-  /// `quiet_until_ns` (wall clock): before that new programs are not told. For a node that begins with nothing.
-  explicit SequenceAlerts(bool novel_programs = false, uint64_t quiet_until_ns = 0)
-      : novel_programs_(novel_programs), quiet_until_ns_(quiet_until_ns) {}
+  struct Options {
+    bool novel_programs = false;  ///< tell them
+    uint64_t quiet_until_ns = 0;  ///< ... from here on (wall clock): a node that begins with nothing knows no program
+    /// Where a new program's executable is.
+    std::function<void(const ProgramId&, std::string_view path)> saw;
+  };
+  SequenceAlerts() = default;
+  explicit SequenceAlerts(Options options) : options_(std::move(options)) {}
 
   void evaluate(const Event& event, std::vector<Alert>& alerts) const;
 
  private:
-  bool novel_programs_;
-  uint64_t quiet_until_ns_;
+  void on_new_program(const Event& event, std::vector<Alert>& alerts) const;
+  Options options_;
 };
 
 /// Name of a call as a sequence has it: "openat", "i386:5", "x32:59", "io_uring:13", "start".

@@ -62,6 +62,7 @@ enum class EventKind : uint16_t {
   uring_setup = 97,
   uring_op = 98,
   toctou = 112,
+  sequence = 113,
 };
 inline constexpr size_t event_kind_count = 128;
 

@@ -57,6 +57,7 @@ constexpr std::array names = std::to_array<std::pair<K, std::string_view>>({
     {K::uring_setup, "uring_setup"},
     {K::uring_op, "uring_op"},
     {K::toctou, "toctou"},
+    {K::sequence, "sequence"},
 });
 }  // namespace
 
