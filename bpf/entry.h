@@ -186,6 +186,7 @@ __weak __noinline int record_note(struct note *n, __u32 which)
 		record_bytes(s, SHRIKE_S_REAL, p->walked.text + p->start, PATH_END - p->start,
 			     p->cut ? SHRIKE_SPAN_TRUNCATED : 0);
 	__builtin_memcpy(&s->record.object, &n->object, sizeof(s->record.object));
+	s->record.arg[5] = n->sets;
 	return 0;
 }
 

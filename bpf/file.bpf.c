@@ -5,6 +5,7 @@
  * where BPF LSM is active also as its hooks have found them (lsm/lsm.bpf.c).
  */
 #include "judge.h"
+#include "named.h"
 
 #define AT_REMOVEDIR 0x200
 
@@ -148,7 +149,14 @@ static __always_inline bool change_wanted(const struct change *k, long ret)
 		count_self();
 		return false;
 	}
-	return (filter.any_path | filter.prefix_access | filter.name_access) & k->access;
+	return (filter.any_path | filter.prefix_access | filter.name_access | named_asked(k->access)) & k->access;
+}
+
+/* An empty path means the descriptor it would be relative to (AT_EMPTY_PATH): the only object of these that is at hand. */
+static __always_inline struct file *empty_path_file(struct task_struct *task, const struct path_argument *a,
+						    const struct given *g)
+{
+	return g->length == 0 && a->user ? file_of(task, a->dirfd) : NULL;
 }
 
 SEC("tp_btf/sys_exit")
@@ -161,6 +169,7 @@ int BPF_PROG(exit_path, struct pt_regs *regs, long ret)
 	struct change k;
 	struct given g;
 	struct entry *e;
+	struct file *file;
 	struct note *n;
 	struct call c;
 	__u32 wanted;
@@ -183,6 +192,9 @@ int BPF_PROG(exit_path, struct pt_regs *regs, long ret)
 		wanted = ~0u;
 	if (!wanted && n)
 		wanted = n->path[0].access & k.access;
+	file = empty_path_file(task, &first, &g);
+	if (!wanted && file)
+		wanted = named_access(file, k.access);
 	if (!wanted)
 		wanted = given_access(0, &g, &walk, !n);
 	if (!wanted)
@@ -192,6 +204,8 @@ int BPF_PROG(exit_path, struct pt_regs *regs, long ret)
 		return 0;
 	record_given(SHRIKE_S_PATH, 0, &g);
 	record_base(SHRIKE_S_BASE, 0, &g, &walk);
+	if (file)
+		s->record.arg[5] = named_sets(file);
 	if (n)
 		record_note(n, 0);
 	if (k.name)
@@ -210,6 +224,7 @@ int BPF_PROG(exit_paths, struct pt_regs *regs, long ret)
 	struct scratch *s;
 	struct change k;
 	struct entry *e;
+	struct file *file;
 	struct note *n;
 	struct call c;
 	__u32 wanted;
@@ -239,6 +254,9 @@ int BPF_PROG(exit_paths, struct pt_regs *regs, long ret)
 		wanted = ~0u;
 	if (!wanted && n)
 		wanted = (n->path[0].access | n->path[1].access) & k.access;
+	file = empty_path_file(task, &first, &g);
+	if (!wanted && file)
+		wanted = named_access(file, k.access);
 	if (!wanted)
 		wanted = given_access(0, &g, &walk, !n);
 	if (!wanted)
@@ -250,6 +268,8 @@ int BPF_PROG(exit_paths, struct pt_regs *regs, long ret)
 		return 0;
 	record_given(SHRIKE_S_PATH, 0, &g);
 	record_base(SHRIKE_S_BASE, 0, &g, &walk);
+	if (file)
+		s->record.arg[5] = named_sets(file);
 	if (n)
 		record_note(n, k.kind == SHRIKE_RENAME && ret >= 0);
 	record_given(SHRIKE_S_PATH2, 1, &g2);
@@ -284,7 +304,7 @@ int BPF_PROG(exit_fd, struct pt_regs *regs, long ret)
 	walk.asked = k.access;
 	walk.from = place_of_file(file);
 	walk_path(INTO_REAL, &walk);
-	wanted = filter.any_path | walk.name_access | (walk.cut ? ~0u : 0);
+	wanted = filter.any_path | walk.name_access | (walk.cut ? ~0u : 0) | named_access(file, k.access);
 	if (filter.prefix_access)
 		wanted |= prefix_access(w->real.text, walk.start, walk_length(&walk), walk.first, k.access);
 	if (!(wanted & k.access))
@@ -293,6 +313,7 @@ int BPF_PROG(exit_fd, struct pt_regs *regs, long ret)
 	if (!s)
 		return 0;
 	record_object(&s->record, LOAD(file, f_inode));
+	s->record.arg[5] = named_sets(file);
 	record_walk(SHRIKE_S_REAL, INTO_REAL, &walk);
 	s->record.span[SHRIKE_S_BASE] = s->record.span[SHRIKE_S_REAL];
 	if (k.name)

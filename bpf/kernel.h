@@ -94,6 +94,10 @@ struct ovl_inode {
 	struct dentry *__upperdentry;
 } __kernel_type;
 
+struct ovl_file { /* since 6.13 */
+	struct file *realfile;
+} __kernel_type;
+
 struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;

@@ -93,6 +93,15 @@ struct {
 	__type(value, struct shrike_name_access);
 } names __weak SEC(".maps");
 
+/* Files named as objects: two tables (shrike_filter.h), written by the agent through its mapping while programs run. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct shrike_objects);
+} objects __weak SEC(".maps");
+
 /* What is left of each cgroup's events per second (by v2 id). The least recently used ones start afresh. */
 struct budget {
 	__u64 updated_ns;
@@ -147,7 +156,7 @@ struct noted_path {
 };
 struct note {
 	__u32 call; /* enum shrike_call it was made in, 0: taken */
-	__u32 pad;
+	__u32 sets; /* of objects that it is in */
 	struct shrike_object object;
 	struct noted_path path[2];
 };

@@ -7,6 +7,7 @@
 #define SHRIKE_OPEN_H
 
 #include "judge.h"
+#include "named.h"
 
 #define O_WRONLY 1
 #define O_RDWR 2
@@ -30,6 +31,10 @@ static __always_inline void open_arguments(const struct call *c, struct open_how
 	case SHRIKE_CALL_creat:
 		how->flags = O_CREAT | O_WRONLY | O_TRUNC;
 		how->mode = c->arg[1];
+		break;
+	case SHRIKE_CALL_open_by_handle_at:
+		how->flags = c->arg[2];
+		how->mode = 0;
 		break;
 	case SHRIKE_CALL_openat2:
 		if (bpf_probe_read_user(how, sizeof(*how), (const void *)c->arg[2]))
@@ -79,14 +84,19 @@ static __always_inline void record_open(struct task_struct *task, const struct c
 	s->record.arg[3] = how->resolve;
 	s->record.arg[4] = ret;
 	s->record.arg[5] = 0;
-	record_given(SHRIKE_S_PATH, 0, g);
-	record_base(SHRIKE_S_BASE, 0, g, based);
+	if (g) {
+		record_given(SHRIKE_S_PATH, 0, g);
+		record_base(SHRIKE_S_BASE, 0, g, based);
+	}
 	if (file) {
 		s->record.arg[2] = LOAD(file, f_flags);
 		if (LOAD(file, f_mode) & FMODE_CREATED)
 			s->record.flags |= SHRIKE_F_CREATED;
 		record_object(&s->record, LOAD(file, f_inode));
 		record_walk(SHRIKE_S_REAL, INTO_REAL, real);
+		s->record.arg[5] = named_sets(file);
+		if (!g) /* no path was given: of a relative one that is empty, this is it */
+			s->record.span[SHRIKE_S_BASE] = s->record.span[SHRIKE_S_REAL];
 	}
 	record_finish(s, SHRIKE_CLASS_FILE, s->record.task.tgid);
 }
@@ -136,6 +146,7 @@ static __always_inline int handle_open(struct task_struct *task, struct call *c,
 	struct entry *e;
 	struct work *w;
 	__u32 access, wanted, at;
+	bool handle = c->id == SHRIKE_CALL_open_by_handle_at; /* instead of a path */
 	int early, same = 0;
 
 	ret = call_result(c, ret);
@@ -151,6 +162,8 @@ static __always_inline int handle_open(struct task_struct *task, struct call *c,
 	access = ret < 0 ? SHRIKE_A_OPEN_FAILED : open_access(&how, file);
 	e = kept(task, c);
 	wanted = filter.any_path & access;
+	if (file)
+		wanted |= named_access(file, access);
 	if (!wanted && !((filter.prefix_access | filter.name_access) & access))
 		return 0;
 	w = working_room();
@@ -164,7 +177,7 @@ static __always_inline int handle_open(struct task_struct *task, struct call *c,
 		if (report_change(c, ret, e, 0, &g))
 			wanted = access;
 	}
-	if (!g.absolute)
+	if (!g.absolute && !handle)
 		based.from = place_of_directory(task, first.dirfd);
 	based.asked = access;
 	if (file) {
@@ -193,7 +206,7 @@ static __always_inline int handle_open(struct task_struct *task, struct call *c,
 		if (!g.absolute && !based.from.dentry)
 			based.from = place_of_directory(task, first.dirfd);
 	}
-	record_open(task, c, ret, w, &g, &based, file, &real, &how);
+	record_open(task, c, ret, w, handle ? NULL : &g, &based, file, &real, &how);
 	return 0;
 }
 

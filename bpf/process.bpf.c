@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause
 /* Processes: fork, exec, failed exec, exit, and those that were there before us. */
 #include "entry.h"
+#include "named.h"
 
 #define CLONE_VM 0x00000100
 #define CLONE_FS 0x00000200
@@ -134,6 +135,7 @@ static __always_inline void record_executable(struct scratch *s, struct file *ex
 
 	walk.from = place_of_file(file);
 	record_object(&s->record, CAST(struct inode, inode));
+	s->record.arg[5] = named_sets(file);
 	if (in_upper_layer(&s->record.object, inode))
 		s->record.flags |= SHRIKE_F_UPPER;
 	if (is_memfd(walk.from.dentry))

@@ -20,6 +20,7 @@
 	X(openat, 257, 295, OPEN, OPEN, exit_open, keep_path)                                \
 	X(openat2, 437, 437, OPEN, OPEN, exit_open, keep_path)                               \
 	X(creat, 85, 8, OPEN, OPEN, exit_open, keep_path)                                    \
+	X(open_by_handle_at, 304, 342, OPEN, OPEN, exit_open, none)                          \
 	X(rename, 82, 38, RENAME, RENAME, exit_paths, keep_paths)                            \
 	X(renameat, 264, 302, RENAME, RENAME, exit_paths, keep_paths)                        \
 	X(renameat2, 316, 353, RENAME, RENAME, exit_paths, keep_paths)                       \

@@ -183,6 +183,8 @@ struct shrike_record {
 	 *   fork: clone flags, child tgid, child tid, child start_ns, child vpid     (task: the parent)
 	 *   exec: thread id before, -, argc; exit: lifetime_ns, exit code, signal
 	 *   open: flags, mode, fd's O_ flags as the kernel has them (0 on failure), resolve (openat2), fd
+	 *   open to setxattr, exec, task: the last is a mask of the sets of objects (shrike_filter.h) that the file, or the
+	 *   executable, is in
 	 *   link: flags; setxattr: flags; chmod: mode; chown: uid, gid; mount: flags; mkdir: mode; unlink: flags; rename: flags; truncate: length
 	 *   socket: family, type, protocol, fd; bind, listen(backlog), accept, connect, sendto: fd, then call's own
 	 *   dup: old fd, new fd; signal: signo, target tgid, target tid, si_code, target start_ns

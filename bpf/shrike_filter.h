@@ -61,6 +61,41 @@ static inline __attribute__((always_inline)) __u32 shrike_name_hash(__u64 first,
 	return (__u32)((first + length) * 0x9e3779b97f4a7c15ull >> 53);
 }
 
+/*
+ * Files that rules name as objects: by device and inode, whatever name led to them. Unlike the rest of the filter the
+ * agent changes them while the programs run, because files are replaced: in `objects` are two tables, and
+ * the first one's `current` tells which of them counts while the other is written.
+ */
+#define SHRIKE_OBJECT_SLOTS 4096
+#define SHRIKE_OBJECT_PROBES 16 /* an object stands in one of so many slots from shrike_object_hash() on */
+#define SHRIKE_OBJECT_FOLDER (1u << 31)
+#define SHRIKE_OBJECT_LIKELY 64 /* words of a mask over the inodes, by shrike_inode_hash() */
+
+struct shrike_object_slot {
+	__u64 inode;
+	__u32 device; /* kernel's dev_t, as in struct shrike_object */
+	__u32 sets;   /* bit per set of objects it is in; 0: an empty slot */
+	__u32 access; /* what is wanted of it */
+	__u32 below;  /* a folder: what is wanted of everything below it, which is in its sets too; bit 31 marks a folder */
+};
+struct shrike_objects {
+	__u32 current; /* of the first table only: 0 or 1 */
+	__u32 access;  /* access masks: union over the slots, of both kinds; 0: there are no objects */
+	__u32 below;   /* union over the slots */
+	__u32 folders; /* 1: some slots are folders, which stand for all that is below them */
+	__u64 likely[SHRIKE_OBJECT_LIKELY];
+	struct shrike_object_slot slots[SHRIKE_OBJECT_SLOTS];
+};
+
+static inline __attribute__((always_inline)) __u32 shrike_inode_hash(__u64 inode)
+{
+	return (__u32)(inode * 0x9e3779b97f4a7c15ull >> 52); /* one of 64 * SHRIKE_OBJECT_LIKELY bits */
+}
+static inline __attribute__((always_inline)) __u32 shrike_object_hash(__u64 inode, __u32 device)
+{
+	return (__u32)((inode + ((__u64)device << 40)) * 0x9e3779b97f4a7c15ull >> 40) % SHRIKE_OBJECT_SLOTS;
+}
+
 /* Becomes `const volatile struct shrike_filter filter` in the objects' read-only data. */
 struct shrike_filter {
 	__u64 kinds[2];        /* bit k: kind k leaves the kernel */

@@ -3,7 +3,7 @@
  * io_uring: a second way into the kernel that passes by every system call. Seen where an operation is taken from the
  * submission queue, after the kernel has made its own copy of it: paths and addresses are what will be used.
  */
-#include "entry.h"
+#include "open.h"
 #include "socket.h"
 
 #define OP_SENDMSG 9
@@ -20,16 +20,21 @@
 #define OP_SEND_ZC 47
 #define OP_SENDMSG_ZC 48
 #define OP_BIND 56
+#define NR_openat 257
+#define NR_openat2 437
+#define FIXED_ALLOC ~0u /* IORING_FILE_INDEX_ALLOC */
 #define FIXED_FILE 1 /* io_kiocb.flags: fd is an index into registered files */
 
 struct io_cqe {
 	__u64 user_data;
+	__s32 res; /* when it is done */
 	int fd;
 } __kernel_type;
 struct io_kiocb {
 	struct file *file; /* in a union with the operation's own structure */
 	__u8 opcode;
 	struct io_cqe cqe;
+	struct io_ring_ctx *ctx;
 	void *async_data;
 } __kernel_type;
 struct io_kiocb___flags64 { /* since 6.9; 32 bits before */
@@ -41,6 +46,7 @@ struct filename {
 } __kernel_type;
 struct io_open {
 	int dfd;
+	__u32 file_slot;
 	struct filename *filename;
 } __kernel_type;
 struct io_unlink {
@@ -76,8 +82,32 @@ struct io_async_msghdr {
 	struct __kernel_sockaddr_storage addr;
 } __kernel_type;
 
+/* Files that are only known to the ring: since 6.13 behind nodes, before in a table. */
+#define FILE_BITS 7ull /* what the lowest bits of a file's address there are used for */
+struct io_rsrc_node {
+	unsigned long file_ptr;
+} __kernel_type;
+struct io_rsrc_data {
+	unsigned int nr;
+	struct io_rsrc_node **nodes;
+} __kernel_type;
+struct io_fixed_file {
+	unsigned long file_ptr;
+} __kernel_type;
+struct io_file_table {
+	struct io_rsrc_data data;
+} __kernel_type;
+struct io_file_table___old {
+	struct io_fixed_file *files;
+} __kernel_type;
+
 struct io_ring_ctx {
 	unsigned int flags;
+	struct io_file_table file_table;
+} __kernel_type;
+struct io_ring_ctx___old {
+	unsigned int nr_user_files;
+	struct io_file_table___old file_table;
 } __kernel_type;
 
 /* Fields of the operation's own structure, which lies where io_kiocb.file does. */
@@ -262,6 +292,87 @@ SEC("tp_btf/io_uring_submit_sqe")
 int BPF_PROG(on_uring_submit_old, struct io_kiocb *request)
 {
 	return submitted(request);
+}
+
+/* The file that an open has put into the ring's own table, at `slot`. */
+static __always_inline __u64 fixed_file(struct io_ring_ctx *ring, __u32 slot)
+{
+	struct io_ring_ctx___old *old = (void *)ring;
+
+	if (bpf_core_field_exists(ring->file_table.data.nodes)) {
+		struct io_rsrc_node **nodes = BPF_CORE_READ(ring, file_table.data.nodes);
+
+		if (slot >= BPF_CORE_READ(ring, file_table.data.nr))
+			return 0;
+		return BPF_CORE_READ((struct io_rsrc_node *)number_at((__u64)(nodes + slot)), file_ptr) & ~FILE_BITS;
+	}
+	if (bpf_core_field_exists(old->file_table.files)) {
+		struct io_fixed_file *files = BPF_CORE_READ(old, file_table.files);
+
+		if (slot >= BPF_CORE_READ(old, nr_user_files))
+			return 0;
+		return number_at((__u64)(files + slot)) & ~FILE_BITS;
+	}
+	return 0;
+}
+
+/*
+ * An open through io_uring is an open: judged by its file, when it is done, in a thread with the process's own
+ * descriptors. The path as given is gone by then; a failed one is only seen as the operation it was.
+ */
+SEC("tp_btf/io_uring_complete")
+int BPF_PROG(on_uring_complete, void *ring, void *done)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct io_kiocb *request = CAST(struct io_kiocb, (__u64)done);
+	struct call c = {.number = NR_openat, .flags = SHRIKE_F_URING};
+	struct walk real = {};
+	struct open_how how = {};
+	__u32 access, wanted, slot;
+	struct file *file;
+	struct work *w;
+	__s32 result;
+	__u64 fixed;
+	__u8 op;
+
+	if (!done || !kind_wanted(SHRIKE_OPEN))
+		return 0;
+	op = LOAD(request, opcode);
+	if ((op != OP_OPENAT && op != OP_OPENAT2) || !reporting())
+		return 0;
+	count_run(SHRIKE_ON_URING);
+	result = LOAD(request, cqe.res);
+	if (result < 0 || own())
+		return 0;
+	slot = OPERATION(done, io_open, file_slot);
+	if (slot) {
+		struct io_ring_ctx *of = LOAD(request, ctx);
+
+		/* Its own choice of slot, or one that was free: then the result is which. */
+		fixed = fixed_file(of, slot == FIXED_ALLOC ? (__u32)result : slot - 1);
+		file = fixed ? CAST(struct file, fixed) : NULL;
+	} else {
+		file = file_of(task, result);
+	}
+	w = working_room();
+	if (!file || !w)
+		return 0;
+	how.flags = LOAD(file, f_flags);
+	access = open_access(&how, file);
+	wanted = filter.any_path & access;
+	wanted |= named_access(file, access);
+	real.asked = access;
+	real.from = place_of_file(file);
+	walk_path(INTO_REAL, &real);
+	wanted |= (real.name_access | (real.cut ? ~0u : 0)) & access;
+	if (!wanted && filter.prefix_access)
+		wanted = prefix_access(w->real.text, real.start, walk_length(&real), real.first, access);
+	if (!wanted)
+		return 0;
+	if (op == OP_OPENAT2)
+		c.number = NR_openat2;
+	record_open(task, &c, slot ? 0 : result, w, NULL, &real, file, &real, &how);
+	return 0;
 }
 
 SEC("tp_btf/sys_exit")

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "common/wire/filter.h"
+
 namespace shrike::enrich {
 namespace {
 
@@ -176,6 +178,7 @@ void ProcessTable::on_exec(const Event& event, Node* node) {
   split_arguments(event.path2.text, process);
   process.argv_truncated = process.argv_truncated || event.path2.truncated;
   process.exec_flags = event.flags;
+  process.exe_objects = event_object_sets(event);
   process.exe_ctime_ns = event.object.ctime_ns;
   process.exe_mtime_ns = event.object.mtime_ns;
   if (event.kind == EventKind::exec) {

@@ -31,7 +31,7 @@ namespace shrike::probe {
 namespace {
 
 // What each generation has for itself; all other maps are shared.
-constexpr std::string_view own_maps[] = {"prefixes", "names", "on_enter", "on_exit", "own_objects"};
+constexpr std::string_view own_maps[] = {"prefixes", "names", "objects", "on_enter", "on_exit", "own_objects"};
 // Without these there is nothing to watch processes with.
 constexpr std::string_view essential[] = {"sys_exit", "on_fork", "on_exec", "on_exit_process"};
 
@@ -62,6 +62,7 @@ bool needed(const bpf_program* program, const FilterTables& tables) {
   if (point == "sys_exit") return tables.hooks_exit();
   if (point == "inet_sock_set_state") return tables.wants(EventKind::tcp_state);
   if (point == "signal_generate") return tables.wants(EventKind::signal);
+  if (point == "io_uring_complete") return tables.wants(EventKind::open);
   if (point.starts_with("io_uring_")) return tables.wants(EventKind::uring_op);
   return true;
 }
@@ -249,12 +250,13 @@ Result<void> KernelObject::Impl::seal(const KernelSource::Ids& beside) {
   TRY_VOID(add(1, ids.maps));
   TRY_VOID(add(2, ids.programs));
   TRY_VOID(add(3, ids.links));
-  // From here on only programs write to any of our maps, but for the word that names the generation. Rings are written
-  // to by their consumer, which the kernel does not allow for a frozen map.
+  // From here on only programs write to any of our maps, but for the word that names the generation and the files that
+  // rules name, which we write through mappings. Rings are written to by their consumer, which the kernel does not
+  // allow for a frozen map.
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, skeleton->obj) {
     const std::string_view name = bpf_map__name(map);
-    if (bpf_map__is_internal(map) || name == "active" || name == "reserved") continue;
+    if (bpf_map__is_internal(map) || name == "active" || name == "objects" || name == "reserved") continue;
     if (::bpf_map_freeze(bpf_map__fd(map)) != 0 && errno != EBUSY && errno != EPERM)
       return errno_error("freezing map " + std::string(name));
   }

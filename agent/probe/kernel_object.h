@@ -32,8 +32,8 @@ class KernelObject {
   KernelObject& operator=(KernelObject&&) noexcept;
   ~KernelObject();
 
-  /// Attaches all entry points. `beside`: what else is ours, for the list of own objects. Errors: which one, and why; then
-  /// none is.
+  /// Attaches all entry points. `beside`: what else is ours, for the list of own objects. Errors: which one, and why;
+  /// then none is.
   Result<void> attach(Features& features, const KernelSource::Ids& beside = {});
 
   /// Descriptor of the map of that name; -1 when there is none.

@@ -17,6 +17,7 @@
 #include "agent/probe/filter_tables.h"
 #include "agent/probe/kernel_object.h"
 #include "agent/probe/mapping.h"
+#include "agent/probe/object_watch.h"
 #include "agent/probe/record.h"
 #include "bpf/shrike_counters.h"
 #include "common/base/clock.h"
@@ -39,6 +40,18 @@ static_assert(sizeof(shrike_counters) % 64 == 0);
 constexpr const char* program_names[] = {"sys_enter", "sys_exit",     "on_fork",         "on_exec",   "on_exit_process",
                                          "on_signal", "on_tcp_state", "on_uring_submit", "lsm_unlink"};
 constexpr uint32_t shards_max = SHRIKE_RINGS_MAX - 1;
+// How long a file may have another name than its own and be missed under any third one, where no event told of it.
+constexpr auto objects_period = std::chrono::seconds(1);
+
+// Does a record tell of what can make a path another file?
+bool may_replace(std::span<const std::byte> record) {
+  shrike_record r;
+  if (record.size() < sizeof r) return false;
+  std::memcpy(&r, record.data(), offsetof(shrike_record, boot_ns));
+  return (r.kind >= SHRIKE_RENAME && r.kind <= SHRIKE_RMDIR) ||
+         (r.kind >= SHRIKE_MOUNT && r.kind <= SHRIKE_PIVOT_ROOT) ||
+         (r.kind == SHRIKE_OPEN && (r.flags & SHRIKE_F_CREATED) != 0);
+}
 
 size_t page_bytes() { return static_cast<size_t>(::sysconf(_SC_PAGESIZE)); }
 size_t ring_bytes(size_t wanted) { return std::bit_ceil(std::clamp(wanted, page_bytes(), size_t{1} << 30)); }
@@ -96,6 +109,8 @@ struct KernelSource::Impl {
   std::vector<MappedRing> rings;           // the reserved one first
   std::unique_ptr<Mapping> counters;
   std::unique_ptr<Mapping> active;
+  std::shared_ptr<ObjectWatch> objects;   // null when the filter names none
+  std::shared_ptr<ObjectWatch> follower;  // the same, of whoever polls
   uint32_t cpus = 0;
   Fd epoll;
   std::unique_ptr<Merge> merge;
@@ -115,6 +130,7 @@ struct KernelSource::Impl {
   static std::optional<SequenceObject> start_sequence(const SequenceOptions& wanted, const KernelObject& object,
                                                       const Impl& impl, Features& features);
   Result<void> map_rings();
+  static Result<std::shared_ptr<ObjectWatch>> start_objects(const KernelObject& object, const FilterSpec& filter);
   size_t drain(const RecordCallback& callback);
   void set_active(shrike_active word, uint64_t value) {
     __atomic_store_n(active->as<uint64_t>() + word, value, __ATOMIC_SEQ_CST);
@@ -145,6 +161,12 @@ Result<void> KernelSource::Impl::map_rings() {
   counters = std::make_unique<Mapping>(TRY(map_array(*object, "counters", sizeof(shrike_counters), false)));
   active = std::make_unique<Mapping>(TRY(map_array(*object, "active", sizeof(uint64_t), true)));
   return {};
+}
+
+Result<std::shared_ptr<ObjectWatch>> KernelSource::Impl::start_objects(const KernelObject& object,
+                                                                       const FilterSpec& filter) {
+  if (filter.objects.empty()) return std::shared_ptr<ObjectWatch>();
+  return std::make_shared<ObjectWatch>(TRY(ObjectWatch::start(object.map("objects"), filter.objects)));
 }
 
 KernelSource::KernelSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -179,6 +201,7 @@ Result<KernelSource> KernelSource::open(const ProbeOptions& options, const Filte
   impl->object = std::make_unique<KernelObject>(
       TRY(KernelObject::load(tables, impl->generation, impl->sizes, nullptr, impl->features)));
   TRY_VOID(impl->map_rings());
+  impl->objects = TRY(Impl::start_objects(*impl->object, filter));
   impl->sequence = Impl::start_sequence(impl->options.sequence, *impl->object, *impl, impl->features);
   impl->options.sequence.known = {};
   TRY_VOID(impl->object->attach(impl->features, ids_of(impl->sequence)));
@@ -194,6 +217,7 @@ Result<void> KernelSource::reload(const FilterSpec& filter, const SequenceOption
   const uint64_t next = impl_->generation + 1;
   auto object = std::make_unique<KernelObject>(
       TRY(KernelObject::load(tables, next, impl_->sizes, impl_->object.get(), features)));
+  auto objects = TRY(Impl::start_objects(*object, filter));
   std::optional<SequenceObject> scoring;
   if (sequence != nullptr) scoring = Impl::start_sequence(*sequence, *object, *impl_, features);
   const auto& goes_on = sequence != nullptr ? scoring : impl_->sequence;
@@ -206,6 +230,7 @@ Result<void> KernelSource::reload(const FilterSpec& filter, const SequenceOption
     impl_->generation = next;
     impl_->features = std::move(features);
     std::swap(impl_->object, object);
+    std::swap(impl_->objects, objects);
     if (sequence != nullptr) std::swap(impl_->sequence, scoring);
   }
   object.reset();
@@ -215,13 +240,23 @@ Result<void> KernelSource::reload(const FilterSpec& filter, const SequenceOption
 
 size_t KernelSource::Impl::drain(const RecordCallback& callback) {
   last_drain_ns = boot_now_ns();
-  const size_t count = merge->drain(last_drain_ns, callback);
+  bool renamed = false;
+  const size_t count = merge->drain(last_drain_ns, [&](std::span<const std::byte> record) {
+    renamed = renamed || may_replace(record);
+    callback(record);
+  });
+  if (renamed && follower != nullptr) follower->hint();
   damaged.store(merge->damaged(), std::memory_order_relaxed);
   return count;
 }
 
 Result<size_t> KernelSource::poll(std::chrono::milliseconds timeout, const RecordCallback& callback) {
   Impl& impl = *impl_;
+  {
+    const std::lock_guard lock(impl.object_lock);
+    impl.follower = impl.objects;
+  }
+  if (impl.follower != nullptr) impl.follower->follow(objects_period);
   if (impl.busy) {
     // Under load: let some gather, so that neither we nor the programs pay for a wake-up for each.
     const auto gather = static_cast<uint64_t>(std::chrono::nanoseconds(impl.options.gather).count());

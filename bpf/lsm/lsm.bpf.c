@@ -9,6 +9,7 @@
  */
 #define SHRIKE_LSM
 #include "filter.h"
+#include "named.h"
 
 char dual_license[] SEC("license") = "Dual BSD/GPL";
 
@@ -28,7 +29,8 @@ static __always_inline struct note *note_begin(enum shrike_kind kind, __u32 acce
 	__u16 flags = 0;
 	__u64 number;
 
-	if (!kind_wanted(kind) || !((filter.any_path | filter.prefix_access | filter.name_access) & access) || !reporting())
+	if (!kind_wanted(kind) ||
+	    !((filter.any_path | filter.prefix_access | filter.name_access | named_asked(access)) & access) || !reporting())
 		return NULL;
 	/* Unlike on a tracepoint another task may run on this core in between. */
 	count = bpf_map_lookup_elem(&counters, &cpu);
@@ -58,6 +60,7 @@ static __always_inline struct note *note_begin(enum shrike_kind kind, __u32 acce
 	n->call = call;
 	n->path[0].start = n->path[1].start = PATH_END;
 	n->path[0].access = n->path[1].access = 0;
+	n->sets = 0;
 	__builtin_memset(&n->object, 0, sizeof(n->object));
 	return n;
 }
@@ -88,6 +91,18 @@ static __always_inline void note_object(struct note *n, struct dentry *dentry)
 		fill_object(&n->object, inode);
 }
 
+/* Whether rules name it, or a folder it is in, as an object. */
+static __always_inline void note_named(struct note *n, __u32 which, __u32 asked, struct dentry *dentry)
+{
+	struct named found = {.inode = (__u64)dentry->d_inode, .dentry = (__u64)dentry};
+
+	if (!named_asked(asked))
+		return;
+	named_at(&found);
+	n->path[which].access |= found.access;
+	n->sets |= found.sets;
+}
+
 static __always_inline int note_one(enum shrike_kind kind, __u32 access, struct vfsmount *mount, struct dentry *dentry)
 {
 	struct note *n = note_begin(kind, access);
@@ -95,6 +110,7 @@ static __always_inline int note_one(enum shrike_kind kind, __u32 access, struct 
 	if (n) {
 		note_path(n, 0, access, mount, dentry);
 		note_object(n, dentry);
+		note_named(n, 0, access, dentry);
 	}
 	return 0;
 }
@@ -153,6 +169,8 @@ int BPF_PROG(lsm_link, struct dentry *old, const struct path *directory, struct 
 		note_path(n, 0, SHRIKE_A_LINK, directory->mnt, old);
 		note_path(n, 1, SHRIKE_A_LINK, directory->mnt, dentry);
 		note_object(n, old);
+		note_named(n, 0, SHRIKE_A_LINK, old);
+		note_named(n, 1, SHRIKE_A_LINK, dentry);
 	}
 	return 0;
 }
@@ -167,6 +185,8 @@ int BPF_PROG(lsm_rename, const struct path *old_directory, struct dentry *old, c
 		note_path(n, 0, SHRIKE_A_RENAME, old_directory->mnt, old);
 		note_path(n, 1, SHRIKE_A_RENAME, directory->mnt, dentry);
 		note_object(n, old);
+		note_named(n, 0, SHRIKE_A_RENAME, old);
+		note_named(n, 1, SHRIKE_A_RENAME, dentry);
 	}
 	return 0;
 }

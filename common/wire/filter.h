@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "common/wire/event.h"
 
@@ -41,8 +42,25 @@ struct FilterSpec {
   std::map<std::string, uint32_t> prefixes;  ///< absolute path prefix (by text, not by component) -> Access bits
   std::map<std::string, Name> names;         ///< whole component name, at most 32 bytes -> Access bits
 
+  /// Files that are meant whatever leads to them: by device and inode, which whoever applies this looks up and follows.
+  struct Objects {
+    uint32_t sets = 0;               ///< the bit that events about these files carry (event_object_sets)
+    uint32_t access = 0;             ///< Access bits
+    std::vector<std::string> paths;  ///< absolute; a folder stands for all below it; `*`, `?` and `[...]` are patterns
+  };
+  std::map<std::string, Objects> objects;  ///< by name
+
   /// Adds everything `other` lets through.
   void merge(const FilterSpec& other);
 };
+
+/// How many sets of objects there can be: bits in an event.
+inline constexpr size_t object_sets_max = 32;
+/// The sets of objects that an event's file is in (exec and task: the executable): bits of FilterSpec::Objects::sets.
+inline uint32_t event_object_sets(const Event& event) {
+  const bool has = (event.kind >= EventKind::open && event.kind <= EventKind::setxattr) ||
+                   event.kind == EventKind::exec || event.kind == EventKind::task;
+  return has ? static_cast<uint32_t>(event.arg[5]) : 0;
+}
 
 }  // namespace shrike

@@ -82,6 +82,13 @@ void FilterSpec::merge(const FilterSpec& other) {
     names[name].any |= access.any;
     names[name].last |= access.last;
   }
+  for (const auto& [name, wanted] : other.objects) {
+    Objects& mine = objects[name];
+    mine.sets |= wanted.sets;
+    mine.access |= wanted.access;
+    for (const std::string& path : wanted.paths)
+      if (std::find(mine.paths.begin(), mine.paths.end(), path) == mine.paths.end()) mine.paths.push_back(path);
+  }
 }
 
 }  // namespace shrike

@@ -61,7 +61,8 @@ struct Process {
   std::string cwd;            ///< at exec
   std::vector<std::string> argv;
   bool argv_truncated = false;
-  uint16_t exec_flags = 0;  ///< EventFlag bits of the last exec (memfd, upper layer, ...)
+  uint16_t exec_flags = 0;   ///< EventFlag bits of the last exec (memfd, upper layer, ...)
+  uint32_t exe_objects = 0;  ///< sets of objects the executable was in when it was run (event_object_sets)
   uint64_t exe_ctime_ns = 0;
   uint64_t exe_mtime_ns = 0;
   const Container* container = nullptr;  ///< null on the host
