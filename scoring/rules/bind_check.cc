@@ -12,6 +12,10 @@
 namespace shrike::scoring {
 namespace {
 
+// Of one expression with what matching it needs: rules of others may have thousands, each made to be as large as it
+// can.
+constexpr int64_t regex_max_bytes = 1 << 20;
+
 std::string_view type_name(Type type) {
   switch (type) {
     case Type::text:
@@ -129,6 +133,7 @@ std::string compile_regexes(Check& check) {
   if (check.op != Operator::regex && check.op != Operator::search) return {};
   re2::RE2::Options options;
   options.set_log_errors(false);
+  options.set_max_mem(regex_max_bytes);
   for (const std::string& text : check.texts) {
     auto regex = std::make_unique<re2::RE2>(text, options);
     if (!regex->ok()) return "wrong regular expression: " + regex->error();

@@ -10,6 +10,7 @@ namespace {
 
 using Kind = YamlValue::Kind;
 constexpr size_t selections_max = 1000;
+constexpr size_t expressions_max = 500;
 constexpr size_t values_max = 20000;  // of one document
 constexpr size_t leaves_max = 20000;  // of a condition, counted as often as they stand in it
 
@@ -206,7 +207,9 @@ class Reader {
       if (item.modifiers.back().empty()) fail(where, "\"" + key + "\" has an empty modifier");
       from = end;
     }
+    const bool expressions = std::find(item.modifiers.begin(), item.modifiers.end(), "re") != item.modifiers.end();
     const auto add = [&](const YamlValue& one) {
+      if (expressions && ++expressions_ > expressions_max) fail(one, "more than 500 regular expressions");
       if (one.kind != Kind::null && one.kind != Kind::scalar)
         fail(one, "a value of \"" + key + "\" has to be plain text");
       if (++values_ > values_max) fail(one, "more than 20000 values");
@@ -222,7 +225,7 @@ class Reader {
   }
 
   const std::string& file_;
-  size_t values_ = 0;
+  size_t values_ = 0, expressions_ = 0;
 };
 
 }  // namespace

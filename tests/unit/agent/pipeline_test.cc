@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "agent/probe/capture.h"
 #include "agent/replay.h"
@@ -123,6 +124,75 @@ TEST_F(PipelineTest, RepeatsAreCountedAndToldWhenTheSecondIsOver) {
   EXPECT_EQ(sink.events, 11);  // telemetry has every one
 }
 
+class FakeHands : public respond::Hands {
+ public:
+  Result<void> signal(const respond::Target& target, int) override {
+    pids.push_back(target.pid);
+    return {};
+  }
+  Result<void> cut(const respond::Target&) override { return {}; }
+  std::vector<uint32_t> pids;
+};
+
+TEST_F(PipelineTest, RespondsAlsoToWhatIsOnlyCountedAndTellsEachAction) {
+  Pipeline pipeline = make();
+  FakeHands hands;
+  respond::Policy policy;
+  policy.rules = {{"Shadow read", respond::Action::kill}};
+  respond::Responder responder(policy, {}, hands);
+  pipeline.set_responder(&responder);
+  pipeline.feed(as_record(task_record()));
+  for (uint32_t pid = 11; pid < 14; ++pid) {
+    MakeRecord record(SHRIKE_OPEN);
+    by(record, pid, pid, 10, 5, "cat");
+    record.text(SHRIKE_S_PATH, "/etc/shadow").text(SHRIKE_S_REAL, "/etc/shadow");
+    record.fixed.syscall = 257;
+    record.fixed.result = 3;
+    record.fixed.boot_ns = 100 + pid;
+    record.fixed.task.exe_inode = 77;
+    pipeline.feed(as_record(record.bytes()));
+  }
+  EXPECT_EQ(hands.pids, (std::vector<uint32_t>{11, 12, 13}));
+  std::vector<std::string> rules_told;
+  for (const Alert& alert : sink.alerts) rules_told.push_back(alert.rule);
+  EXPECT_EQ(rules_told,
+            (std::vector<std::string>{"Shadow read", "Response taken", "Response taken", "Response taken"}));
+  EXPECT_EQ(sink.alerts[1].source, AlertSource::response);
+  EXPECT_NE(sink.alerts[1].uid, sink.alerts[2].uid);
+  EXPECT_EQ(sink.alerts[1].node, "n1");
+  pipeline.flush();
+  EXPECT_EQ(sink.alerts.back().rule, "Shadow read");
+  EXPECT_EQ(sink.alerts.back().count, 3u);
+}
+
+TEST_F(PipelineTest, WhatWasWithheldIsCountedNotRepeated) {
+  Pipeline pipeline = make();
+  FakeHands hands;
+  respond::Policy policy;
+  policy.dry_run = true;
+  policy.rules = {{"Shadow read", respond::Action::kill}};
+  respond::Responder responder(policy, {}, hands);
+  pipeline.set_responder(&responder);
+  pipeline.feed(as_record(task_record()));
+  for (uint64_t i = 0; i < 100; ++i) pipeline.feed(as_record(open_record(100 + i)));
+  EXPECT_EQ(sink.alerts.size(), 2u);
+  pipeline.flush();
+  ASSERT_EQ(sink.alerts.size(), 4u);
+  for (const Alert& alert : {sink.alerts[2], sink.alerts[3]}) {
+    EXPECT_EQ(alert.count, 100u);
+    EXPECT_EQ(alert.activity, Activity::close);
+  }
+}
+
+TEST_F(PipelineTest, AnAlertSaysItsTreesRisk) {
+  Pipeline pipeline = make();
+  pipeline.feed(as_record(task_record()));
+  pipeline.feed(as_record(open_record(100)));
+  ASSERT_EQ(sink.alerts.size(), 1u);
+  EXPECT_DOUBLE_EQ(sink.alerts[0].tree_risk, sink.alerts[0].risk);
+  EXPECT_EQ(sink.alerts[0].scores.size(), 1u);
+}
+
 TEST_F(PipelineTest, ReplayEqualsLife) {
   Pipeline pipeline = make();
   std::string folder = (std::filesystem::temp_directory_path() / "shrike-replay-XXXXXX").string();
@@ -164,6 +234,19 @@ TEST(Rules, ThatCannotBeReadAreNamed) {
   const auto loaded = load_rules({"/nonexistent/r.yaml"}, "");
   ASSERT_FALSE(loaded);
   EXPECT_NE(loaded.error().message.find("/nonexistent/r.yaml"), std::string::npos);
+}
+
+TEST(Rules, AreFalcosAndSigmasFromFilesAndFolders) {
+  std::string folder = testing::TempDir() + "rules-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  std::ofstream(folder + "/a.yaml") << "- rule: F\n  desc: d\n  condition: evt.type = execve\n  output: o\n"
+                                       "  priority: INFO\n";
+  std::ofstream(folder + "/b.yml") << "title: S\nlogsource:\n    category: process_creation\ndetection:\n    s:\n"
+                                      "        Image|endswith: /nc\n    condition: s\n";
+  const auto loaded = load_rules({folder}, "");
+  std::filesystem::remove_all(folder);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(loaded->rules.size(), 2u);
 }
 
 }  // namespace

@@ -118,6 +118,13 @@ TEST(SigmaLoad, OneRuleThatIsUnsupportedLeavesTheOthers) {
   EXPECT_EQ(statuses[1].state, State::loaded);
 }
 
+TEST(SigmaLoad, ExpressionsAreBoundInSizeAndNumber) {
+  EXPECT_THAT(refusal(rule(selection("CommandLine|re: '\\pL{1,900}'"))), HasSubstr("pattern too large"));
+  std::string many = "    s:\n        CommandLine|re:\n";
+  for (int i = 0; i <= 500; ++i) many += "            - 'x" + std::to_string(i) + "'\n";
+  EXPECT_EQ(refusal(rule(many + "    condition: s\n")), "wrong: more than 500 regular expressions");
+}
+
 TEST(SigmaLoad, AliasesThatGrowOrStandInThemselvesAreRefused) {
   std::string laughs = "title: T\nlogsource: {product: linux}\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 9; ++i) {
