@@ -32,6 +32,7 @@ Result<ReplaySummary> replay(const ReplayOptions& options, scoring::RuleSet rule
   wiring.node = options.node;
   wiring.wall_offset_ns = reader.info().wall_offset_ns;
   wiring.table = options.table;
+  wiring.findings = options.findings;
   wiring.roots = {.proc = "", .cgroup = "", .etc = options.etc};
   Pipeline pipeline(std::move(wiring), std::move(rules), clocked);
 

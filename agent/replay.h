@@ -14,6 +14,7 @@ struct ReplayOptions {
   std::string node;
   enrich::TableLimits table;
   std::string etc;  ///< where passwd and group are; empty: ids without names
+  scoring::FindingLimits findings;
 };
 
 struct ReplaySummary {

@@ -26,6 +26,8 @@ struct Run {
   int operator()(const VerifyOptions& o) const { return run_verify(o, api, out); }
   int operator()(const DemoOptions& o) const { return run_demo(o, out); }
   int operator()(const RulesCheckOptions& o) const { return run_rules_check(o, out); }
+  int operator()(const RulesExplainOptions& o) const { return run_rules_explain(o, out); }
+  int operator()(const RulesTestOptions& o) const { return run_rules_test(o, out); }
   int operator()(const ScoreOptions& o) const { return run_score(o, out); }
   template <class T>
   requires needs_endpoint<T>

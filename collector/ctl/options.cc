@@ -159,12 +159,36 @@ void add_demo(CLI::App& root, DemoOptions& o) {
   app->add_flag("--verbose,-v", o.verbose, "Say what is started and where it logs");
 }
 
-void add_rules(CLI::App& root, RulesCheckOptions& o) {
+struct RulesOptions {
+  RulesCheckOptions check;
+  RulesExplainOptions explain;
+  RulesTestOptions test;
+};
+
+void add_rules(CLI::App& root, RulesOptions& o) {
+  constexpr const char* files =
+      "Rule files, in the order they are loaded; those that come with Shrike when none is given";
   CLI::App* rules = root.add_subcommand("rules", "Work with rule files");
   rules->require_subcommand(1);
   CLI::App* check = rules->add_subcommand("check", "Say of each rule whether it loads, and why not");
-  check->add_flag("--json", o.json, "One JSON object a rule");
-  check->add_option("files", o.files, "Rule files, in the order they are loaded")->type_name("FILE")->required();
+  check->add_flag("--json", o.check.json, "One JSON object a rule");
+  check->add_option("files", o.check.files, "Rule files, in the order they are loaded")->type_name("FILE")->required();
+
+  CLI::App* explain = rules->add_subcommand("explain", "Say what a rule asks, of which events, and at what cost");
+  explain->add_flag("--json", o.explain.json, "One JSON object");
+  explain->add_option("rule", o.explain.rule, "The rule's name")->type_name("RULE")->required();
+  explain->add_option("files", o.explain.files, files)->type_name("FILE");
+
+  CLI::App* test = rules->add_subcommand("test", "Say which rules match in a capture, and how often");
+  test->add_option("--capture", o.test.capture, "Records written by shrike-agent --capture")
+      ->type_name("FILE")
+      ->required();
+  test->add_flag("--all", o.test.all, "Also the rules that did not match, and which had no chance to");
+  test->add_option("--expect", o.test.expect, "Fail unless this rule matches; may be repeated")
+      ->type_name("RULE")
+      ->allow_extra_args(false);
+  test->add_flag("--json", o.test.json, "One JSON object a rule, with its first alert");
+  test->add_option("files", o.test.files, files)->type_name("FILE");
 }
 
 void add_score(CLI::App& root, ScoreOptions& o) {
@@ -193,7 +217,7 @@ std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments)
   StatusOptions status;
   VerifyOptions verify;
   DemoOptions demo;
-  RulesCheckOptions rules;
+  RulesOptions rules;
   ScoreOptions score;
 
   CLI::App app("Watch a fleet with Shrike: alerts, events and the proof of them.", "shrike");
@@ -245,7 +269,11 @@ std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments)
   if (app.got_subcommand("verify")) result.command = verify;
   if (app.got_subcommand("status")) result.command = status;
   if (app.got_subcommand("demo")) result.command = demo;
-  if (app.got_subcommand("rules")) result.command = rules;
+  if (const CLI::App* what = app.get_subcommand("rules"); what->parsed()) {
+    if (what->got_subcommand("check")) result.command = rules.check;
+    if (what->got_subcommand("explain")) result.command = rules.explain;
+    if (what->got_subcommand("test")) result.command = rules.test;
+  }
   if (app.got_subcommand("score")) result.command = score;
   return result;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "collector/ctl/output.h"
+#include "collector/ctl/rules.h"
 #include "collector/ctl/score.h"
 #include "common/format/format.h"
 
@@ -77,7 +78,7 @@ struct Invocation {
   ApiOptions api;
   Colour colour = Colour::automatic;
   std::variant<TailOptions, QueryOptions, NodesOptions, StatusOptions, VerifyOptions, DemoOptions, RulesCheckOptions,
-               ScoreOptions>
+               RulesExplainOptions, RulesTestOptions, ScoreOptions>
       command;
 };
 

@@ -3,8 +3,6 @@
 #include <nlohmann/json.hpp>
 
 #include "collector/ctl/commands.h"
-#include "common/base/file.h"
-#include "common/base/folder.h"
 #include "common/wire/text.h"
 #include "scoring/sigma/load.h"
 
@@ -49,22 +47,13 @@ std::string as_json(const RuleStatus& status) {
 }  // namespace
 
 int run_rules_check(const RulesCheckOptions& options, Output& out) {
-  const auto paths = files_of_folders(options.files, scoring::rule_file_endings);
-  if (!paths.ok()) {
-    complain(paths.error().message);
+  const auto files = read_rule_files(options.files);
+  if (!files.ok()) {
+    complain(files.error().message);
     return exit_failed;
   }
-  std::vector<scoring::RuleFile> files;
-  for (const std::string& path : *paths) {
-    auto text = read_file(path, 16u << 20);
-    if (!text.ok()) {
-      complain(text.error().message);
-      return exit_failed;
-    }
-    files.push_back({path, std::move(*text)});
-  }
   std::vector<RuleStatus> statuses;
-  const auto rules = scoring::compile_rules(files, &statuses);
+  const auto rules = scoring::compile_rules(*files, &statuses);
   size_t loaded = 0, disabled = 0, unsupported = 0, wrong = 0;
   for (const RuleStatus& status : statuses) {
     out.line(options.json ? as_json(status) : as_text(status, out.colour()));

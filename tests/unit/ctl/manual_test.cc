@@ -41,6 +41,8 @@ TEST(Manual, AndCompletionKnowEveryCommandAndOption) {
                                                   {"demo"},
                                                   {"rules"},
                                                   {"rules", "check"},
+                                                  {"rules", "explain"},
+                                                  {"rules", "test"},
                                                   {"score"}}) {
     std::string name;
     for (const std::string& word : command) name += " " + word;
