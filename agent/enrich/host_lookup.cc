@@ -18,6 +18,13 @@ constexpr long cgroup2_magic = 0x63677270;  // <linux/magic.h>
 constexpr int kernfs_handle = 0xfe;         // FILEID_KERNFS of <linux/exportfs.h>: the 64-bit inode number
 constexpr uint64_t hybrid_keep_ns = 1'000'000'000;
 constexpr size_t proc_cgroup_max_bytes = 65536;
+constexpr uint64_t second_ns = 1'000'000'000;
+// A look costs about a millisecond, which events wait for: many new containers share this.
+constexpr unsigned looks_per_second = 20;
+// The runtime may write after the first process has started (docker: address, time of start), or not be one we know.
+constexpr unsigned looks_for_all = 2;
+constexpr unsigned looks_for_missing = 5;
+constexpr size_t infos_max = 1024;  // 16 KiB each at most
 
 /// The v2 hierarchy: the mount itself, or below it on hybrid hosts.
 Fd open_cgroup2(const std::string& root, std::string& prefix) {
@@ -38,7 +45,8 @@ HostLookup::HostLookup(HostRoots roots)
       users_(roots_.etc.empty() ? std::string() : roots_.etc + "/passwd"),
       groups_(roots_.etc.empty() ? std::string() : roots_.etc + "/group"),
       cgroup_mount_(roots_.proc.empty() ? Fd() : open_cgroup2(roots_.cgroup, cgroup_prefix_)),
-      hybrid_(cgroup_prefix_.ends_with("/unified")) {}
+      hybrid_(cgroup_prefix_.ends_with("/unified")),
+      files_(roots_.containers) {}
 
 std::string_view HostLookup::user(uint32_t uid) {
   return roots_.etc.empty() ? std::string_view{} : users_.name(uid, now_ns_);
@@ -52,7 +60,7 @@ const Container* HostLookup::container(const Task& task) {
   if (roots_.proc.empty()) return nullptr;
   const Key key{task.cgroup_id, task.ns_mnt};
   if (const auto at = known_.find(key); at != known_.end() && now_ns_ < at->second.until_ns)
-    return at->second.container;
+    return container_of(at->second.met);
 
   std::optional<Container> found;
   if (auto text = read_file(roots_.proc + "/" + std::to_string(task.pid) + "/cgroup", proc_cgroup_max_bytes); text) {
@@ -62,16 +70,39 @@ const Container* HostLookup::container(const Task& task) {
     if (path.empty()) return nullptr;  // unknown, so not remembered
     found = container_of_path(path);
   }
-  const Container* container = nullptr;
+  Met* met = nullptr;
   if (found) {
     auto& slot = containers_[found->runtime + ":" + found->id];
-    if (slot == nullptr) slot = std::make_unique<Container>(std::move(*found));
-    container = slot.get();
+    if (slot == nullptr) slot = std::make_unique<Met>(Met{std::move(*found)});
+    met = slot.get();
   }
   // A v2 cgroup's id is never given twice; a mount namespace's is, and on a hybrid host it alone may tell two
   // containers.
-  if (known_.size() < known_max) known_[key] = {container, hybrid_ ? now_ns_ + hybrid_keep_ns : UINT64_MAX};
-  return container;
+  if (known_.size() < known_max) known_[key] = {met, hybrid_ ? now_ns_ + hybrid_keep_ns : UINT64_MAX};
+  return container_of(met);
+}
+
+const Container* HostLookup::container_of(Met* met) {
+  if (met == nullptr) return nullptr;
+  if (now_ns_ >= met->look_again_ns) look(*met);
+  return &met->container;
+}
+
+void HostLookup::look(Met& met) {
+  if (now_ns_ >= looks_until_ns_) {
+    looks_until_ns_ = now_ns_ + second_ns;
+    looks_ = 0;
+  }
+  if (looks_ >= looks_per_second || containers_.size() > infos_max) {
+    met.look_again_ns = now_ns_ + second_ns;
+    return;
+  }
+  ++looks_;
+  ++met.looks;
+  auto info = files_.find(met.container);
+  if (info != nullptr) met.container.info = std::move(info);
+  const bool enough = met.looks >= (met.container.info != nullptr ? looks_for_all : looks_for_missing);
+  met.look_again_ns = enough ? UINT64_MAX : now_ns_ + (second_ns << met.looks);
 }
 
 std::string HostLookup::path_of_cgroup(uint64_t cgroup_id) {
@@ -94,7 +125,7 @@ void HostLookup::sweep(const ProcessTable& table) {
   std::unordered_set<const Container*> used;
   table.for_each([&](const Process& process) { used.insert(process.container); });
   known_.clear();
-  std::erase_if(containers_, [&](const auto& entry) { return !used.contains(entry.second.get()); });
+  std::erase_if(containers_, [&](const auto& entry) { return !used.contains(&entry.second->container); });
   sweep_at_ = std::max<size_t>(64, containers_.size() * 2);
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "agent/enrich/container_info.h"
 #include "agent/enrich/process_table.h"
 #include "agent/enrich/users.h"
 #include "common/base/fd.h"
@@ -13,12 +14,14 @@ namespace shrike::enrich {
 struct HostRoots {
   std::string proc = "/proc";  ///< empty: no containers are looked up (replay of another host's records)
   std::string cgroup = "/sys/fs/cgroup";
-  std::string etc = "/etc";  ///< empty: ids have no names
+  std::string etc = "/etc";     ///< empty: ids have no names
+  std::string containers = "";  ///< before /run and /var/lib, where container runtimes keep their files
 };
 
 /// Containers and names as this host's files tell them. Reads two small files when it meets a new pair of cgroup and
-/// mount namespace, otherwise only memory. A process that is gone before its /proc entry was read is found by the id of
-/// its cgroup, which the kernel opens as a file handle (v2 hierarchies only, needs CAP_DAC_READ_SEARCH).
+/// mount namespace, and of a new container what its runtime keeps of it; otherwise only memory. A process that is gone
+/// before its /proc entry was read is found by the id of its cgroup, which the kernel opens as a file handle (v2
+/// hierarchies only, needs CAP_DAC_READ_SEARCH).
 class HostLookup : public Lookup {
  public:
   explicit HostLookup(HostRoots roots);
@@ -47,7 +50,16 @@ class HostLookup : public Lookup {
   };
   static constexpr size_t known_max = 16384;
 
+  struct Met {
+    Container container;
+    uint64_t look_again_ns = 0;  // UINT64_MAX: never
+    unsigned looks = 0;
+  };
+
   [[nodiscard]] std::string path_of_cgroup(uint64_t cgroup_id);
+  /// Asks the runtime's files, when it is time.
+  void look(Met& met);
+  const Container* container_of(Met* met);
 
   HostRoots roots_;
   IdNames users_;
@@ -58,11 +70,14 @@ class HostLookup : public Lookup {
   bool hybrid_ = false;
   size_t sweep_at_ = 64;
   struct Known {
-    const Container* container = nullptr;  // null: the host
+    Met* met = nullptr;  // null: the host
     uint64_t until_ns = UINT64_MAX;
   };
   std::unordered_map<Key, Known, KeyHash> known_;
-  std::unordered_map<std::string, std::unique_ptr<Container>> containers_;  // by runtime and id
+  std::unordered_map<std::string, std::unique_ptr<Met>> containers_;  // by runtime and id
+  ContainerFiles files_;
+  uint64_t looks_until_ns_ = 0;  // end of the second that looks_ counts in
+  unsigned looks_ = 0;
 };
 
 }  // namespace shrike::enrich
