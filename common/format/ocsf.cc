@@ -39,6 +39,12 @@ Named activity_of(Activity activity) {
   return {0, "Unknown"};
 }
 
+/// Nobody has resolved a finding that only does not come again: of what the schema names for that, none is true.
+Named status_of(Activity activity) {
+  if (activity == Activity::close) return {99, "Quiet"};
+  return activity == Activity::create ? Named{1, "New"} : Named{2, "In Progress"};
+}
+
 Named severity_of(Severity severity) {
   switch (severity) {
     case Severity::info:
@@ -168,6 +174,7 @@ std::string alert_to_ocsf(const Alert& alert) {
   const uint64_t first_ns = alert.first_time_ns != 0 ? alert.first_time_ns : alert.time_ns;
   const uint64_t last_ns = alert.last_time_ns != 0 ? alert.last_time_ns : alert.time_ns;
   const Named activity = activity_of(alert.activity), severity = severity_of(alert.severity);
+  const Named status = status_of(alert.activity);
   const double risk = std::max(alert.risk, alert.tree_risk);
   const Named risk_level = risk_level_of(risk), confidence = confidence_of(alert.confidence);
   Json fields = Json::object();
@@ -197,8 +204,8 @@ std::string alert_to_ocsf(const Alert& alert) {
       {"message", clean(alert.message)},
       {"severity_id", severity.id},
       {"severity", severity.caption},
-      {"status_id", alert.activity == Activity::create ? 1 : 2},
-      {"status", alert.activity == Activity::create ? "New" : "In Progress"},
+      {"status_id", status.id},
+      {"status", status.caption},
       {"confidence_id", confidence.id},
       {"confidence", confidence.caption},
       {"confidence_score", percent(alert.confidence)},

@@ -32,6 +32,9 @@ ca_file = "ca.pem"
 public_key_file = "/x/collector.pub"
 [rules]
 files = ["rules.yaml", "/abs.yaml"]
+first = true
+[containers]
+root = "/host"
 [spool]
 max_bytes = 5_000_000
 [rings]
@@ -69,6 +72,8 @@ level = "debug"
   EXPECT_EQ(config->nats.url, "tls://bus:4222");
   EXPECT_EQ(config->nats.ca_file, "/etc/shrike/ca.pem");
   EXPECT_EQ(config->rules.files, (std::vector<std::string>{"/etc/shrike/rules.yaml", "/abs.yaml"}));
+  EXPECT_TRUE(config->rules.first);
+  EXPECT_EQ(config->containers.root, "/host");
   EXPECT_EQ(config->spool.max_bytes, 5'000'000u);
   EXPECT_EQ(config->rings.shards, 2u);
   EXPECT_EQ(config->outputs.http.url, "https://[::1]:2801/in?x=1");
@@ -104,7 +109,8 @@ TEST(Config, NamesFileLineAndColumnOfWhatIsWrong) {
   EXPECT_NE(error_of("[nats]\nurl = \"http://x\"").find("2:7: nats.url: "), std::string::npos);
   EXPECT_NE(error_of("[log]\nlevel = \"loud\"").find("2:9: log.level: "), std::string::npos);
   EXPECT_EQ(error_of("node = \n").substr(0, at.size() + 2), at + "1:");
-  EXPECT_NE(error_of("[filter]\nbudget_burst = 5\n").find("2:16: filter.budget_burst"), std::string::npos);
+  EXPECT_NE(error_of("[filter]\nbudget_per_s = 0\nbudget_burst = 5\n").find("3:16: filter.budget_burst"),
+            std::string::npos);
 }
 
 TEST(Config, MakesANodeIdOfAnyHostName) {

@@ -208,7 +208,10 @@ TEST_F(PipelineTest, ReplayEqualsLife) {
   }
   pipeline.flush();
   Kept again;
-  const auto summary = replay({.capture = folder + "/c", .node = "n1", .table = {}, .etc = ""}, rules(), again);
+  ReplayOptions options;
+  options.capture = folder + "/c";
+  options.node = "n1";
+  const auto summary = replay(options, rules(), again);
   std::filesystem::remove_all(folder);
   ASSERT_TRUE(summary) << summary.error().message;
   EXPECT_EQ(summary->damage, "");

@@ -39,7 +39,7 @@ const std::vector<Row> class_rows = {
      optional,
      {"Unknown", "Informational", "Low", "Medium", "High", "Critical", "Fatal", "Other"}},
     {"status_id", Type::whole, optional, {0, 1, 2, 3, 4, 5, 6, 99}},
-    {"status", Type::text, optional, {"New", "In Progress", "Suppressed", "Resolved", "Archived", "Deleted"}},
+    {"status", Type::text, optional, {"New", "In Progress", "Suppressed", "Resolved", "Archived", "Deleted", "Quiet"}},
     {"confidence_id", Type::whole, optional, {0, 1, 2, 3, 99}},
     {"confidence", Type::text, optional, {"Unknown", "Low", "Medium", "High", "Other"}},
     {"confidence_score", Type::whole, optional},
@@ -194,6 +194,8 @@ TEST(Ocsf, AnUpdateAndAnEndKeepTheFindingsUid) {
   const Json closed = line_of(alert);
   EXPECT_EQ(closed["activity_id"], 3);
   EXPECT_EQ(closed["type_uid"], 200403);
+  EXPECT_EQ(closed["status_id"], 99);  // which asks for a label of our own
+  EXPECT_EQ(closed["status"], "Quiet");
   EXPECT_EQ(closed["is_alert"], false);
   EXPECT_EQ(closed["finding_info"]["uid"], created["finding_info"]["uid"]);
 }
