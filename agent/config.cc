@@ -127,6 +127,8 @@ Keys keys_of(Config& config, const std::string& folder) {
       {"nats.ca_file", path(config.nats.ca_file, folder)},
       {"collector.public_key_file", path(config.collector.public_key_file, folder)},
       {"rules.files", paths(config.rules.files, folder)},
+      {"rules.first", boolean(config.rules.first)},
+      {"containers.root", path(config.containers.root, folder)},
       {"spool.max_bytes", number(config.spool.max_bytes)},
       {"rings.reserved_bytes", number(config.rings.reserved_bytes)},
       {"rings.shard_bytes", number(config.rings.shard_bytes)},
@@ -223,6 +225,7 @@ Result<void> check_config(const Config& config) {
     return wrong("collector.public_key_file", "must name the file with the collector's public key");
   for (const auto& file : config.rules.files)
     if (file.empty() || has_nul(file)) return wrong("rules.files", "holds an empty name");
+  if (has_nul(config.containers.root)) return wrong("containers.root", "must name a folder");
   TRY_VOID(in_range("spool.max_bytes", config.spool.max_bytes, 4u << 20, uint64_t{1} << 44));
   TRY_VOID(in_range("rings.reserved_bytes", config.rings.reserved_bytes, 64u << 10, 256u << 20));
   TRY_VOID(in_range("rings.shard_bytes", config.rings.shard_bytes, 64u << 10, 256u << 20));

@@ -27,7 +27,11 @@ struct Config {
   } collector;
   struct {
     std::vector<std::string> files = {"/etc/shrike/rules/shrike.yaml"};
+    bool first = false;  ///< of the rules that match an event only the first fires
   } rules;
+  struct {
+    std::string root;  ///< before /run and /var/lib, where container runtimes keep their files; empty: this host's
+  } containers;
   struct {
     uint64_t max_bytes = 1u << 30;
   } spool;

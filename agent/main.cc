@@ -56,7 +56,7 @@ int fail(int code, const Error& error) {
 
 int check(const Config& config) {
   std::vector<scoring::RuleStatus> statuses;
-  auto rules = load_rules(config.rules.files, host_name());
+  auto rules = load_rules(config.rules.files, host_name(), config.rules.first);
   if (!rules) return fail(exit_config, rules.error());
   for (const auto& status : rules->statuses)
     if (status.state == scoring::RuleStatus::State::unsupported)
@@ -76,7 +76,7 @@ int print_identity(const Config& config) {
 }
 
 int print_features(const Config& config) {
-  auto rules = load_rules(config.rules.files, host_name());
+  auto rules = load_rules(config.rules.files, host_name(), config.rules.first);
   if (!rules) return fail(exit_config, rules.error());
   const auto source = probe::KernelSource::open({}, filter_for(rules->rules, config.filter.kinds));
   if (!source) return fail(exit_failed, source.error());
@@ -143,7 +143,7 @@ struct Cost {
 
 int run_replay(const Flags& flags, const Config& config) {
   const std::string host = host_name();
-  auto rules = load_rules(config.rules.files, host);
+  auto rules = load_rules(config.rules.files, host, config.rules.first);
   if (!rules) return fail(exit_config, rules.error());
   std::unique_ptr<Shipping> shipping;
   std::string node = config.node.empty() ? node_of_host(host) : config.node;
@@ -185,7 +185,7 @@ int run_replay(const Flags& flags, const Config& config) {
 }
 
 int run_daemon(const Flags& flags, Config config) {
-  auto rules = load_rules(config.rules.files, host_name());
+  auto rules = load_rules(config.rules.files, host_name(), config.rules.first);
   if (!rules) return fail(exit_config, rules.error());
   DaemonOptions options{.config = std::move(config),
                         .rules = std::move(rules).value(),

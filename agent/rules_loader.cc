@@ -50,7 +50,7 @@ std::string host_name() {
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
 }
 
-Result<LoadedRules> load_rules(const std::vector<std::string>& files, const std::string& host_name) {
+Result<LoadedRules> load_rules(const std::vector<std::string>& files, const std::string& host_name, bool first) {
   std::vector<scoring::RuleFile> texts;
   const std::vector<std::string> paths = TRY(files_of_folders(files, scoring::rule_file_endings));
   for (const auto& file : paths) {
@@ -58,7 +58,7 @@ Result<LoadedRules> load_rules(const std::vector<std::string>& files, const std:
     texts.push_back({file, std::move(text)});
   }
   std::vector<scoring::RuleStatus> statuses;
-  auto rules = TRY(scoring::compile_rules(texts, &statuses, {.hostname = host_name}));
+  auto rules = TRY(scoring::compile_rules(texts, &statuses, {.hostname = host_name, .first = first}));
   return LoadedRules{std::move(rules), std::move(statuses)};
 }
 

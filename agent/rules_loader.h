@@ -18,7 +18,7 @@ struct LoadedRules {
 
 /// Reads and compiles `files`, in their order. Errors: a file that cannot be read; the first wrong item, with its
 /// place.
-Result<LoadedRules> load_rules(const std::vector<std::string>& files, const std::string& host_name);
+Result<LoadedRules> load_rules(const std::vector<std::string>& files, const std::string& host_name, bool first = false);
 
 /// This host's name as the kernel has it: what rules may ask for.
 std::string host_name();
