@@ -1,8 +1,9 @@
 // Threat model: whoever may start a container chooses its name, image, labels, annotations and mounts, which its
 // runtime writes into files that the agent, as root, reads in its one loop. The runtime keeps them JSON, but a field
 // can hold anything, JSON in it included, and of any size. Whatever the file: no crash, and no more text kept than the
-// bound. The input is up to two files with a NUL between them: of the container and of its pod, or docker's two. link:
-// shrike_enrich
+// bound. The input is up to two files with a NUL between them: of the container and of its pod, or docker's two.
+//
+// link: shrike_enrich
 
 #include <cstdint>
 #include <cstdlib>
