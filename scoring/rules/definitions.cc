@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/wire/filter.h"
+
 namespace shrike::scoring {
 namespace {
 
@@ -50,6 +52,13 @@ constexpr size_t nodes_max = 200000;
 constexpr int macro_depth_max = 64;
 constexpr int height_max = 1000;
 constexpr size_t text_max = 4u << 20;
+constexpr size_t object_paths_max = 1000;
+
+size_t checks_in(const Node& node) {
+  size_t checks = node.kind == Node::Kind::check ? 1 : 0;
+  for (const NodePtr& child : node.children) checks += checks_in(*child);
+  return checks;
+}
 
 }  // namespace
 
@@ -67,6 +76,9 @@ void Definitions::add(Document document, std::vector<std::pair<std::string, Prob
           break;
         case Item::Kind::list:
           add_list(item);
+          break;
+        case Item::Kind::objects:
+          add_objects(item);
           break;
       }
     } catch (const Failure& failure) {
@@ -86,6 +98,38 @@ void Definitions::add_list(Item& item) {
     items.insert(items.end(), item.items.begin(), item.items.end());
   } else {
     lists_[item.name->value].items = std::move(item.items);
+  }
+}
+
+void Definitions::add_objects(Item& item) {
+  const std::string& name = item.name->value;
+  check_overrides(item, {"paths"}, {"paths"}, {{"paths", item.items_given}});
+  if (!item.items_given) fail(item.name, "objects \"" + name + "\" have no paths");
+  auto at = std::find_if(objects_.begin(), objects_.end(), [&](const auto& one) { return one.name == name; });
+  if (changes_existing(item) && at == objects_.end())
+    fail(item.name, "no objects \"" + name + "\" before this to change");
+  std::vector<ScalarPtr> paths;
+  size_t budget = items_max;
+  for (const ScalarPtr& path : item.items) {
+    std::vector<std::string> open;
+    if (lists_.contains(path->value))
+      expand(path->value, open, budget, paths);
+    else
+      paths.push_back(path);
+  }
+  if (paths.size() > object_paths_max) fail(item.name, "objects \"" + name + "\" have more than 1000 paths");
+  for (const ScalarPtr& path : paths)
+    if (!path->value.starts_with('/') || path->value.find('\\') != std::string::npos)
+      fail(path, "\"" + path->value + "\" is not an absolute path");
+  if (at == objects_.end()) {
+    if (objects_.size() == object_sets_max) fail(item.name, "there can be 32 sets of objects");
+    at = objects_.insert(objects_.end(), {name, {}});
+  }
+  if (!changes_existing(item) || change_of(item, "paths") == Change::replace) at->paths.clear();
+  for (const ScalarPtr& path : paths) {
+    std::string text = path->value;
+    while (text.size() > 1 && text.ends_with('/')) text.pop_back();
+    if (std::find(at->paths.begin(), at->paths.end(), text) == at->paths.end()) at->paths.push_back(std::move(text));
   }
 }
 
@@ -291,13 +335,69 @@ struct Definitions::Inlining {
   int macros = 0;
 };
 
+// "fd.object=x" asks for the file, and for its names too: between a file's replacement and the moment the kernel knows
+// the new one, its name is all there is. What a process runs is asked for by its file alone, because a name can be
+// lent.
+NodePtr Definitions::spell_objects(const NodePtr& check) const {
+  const Expression& field = check->left;
+  if (field.kind != Expression::Kind::field || (field.text != "fd.object" && field.text != "proc.exe_object"))
+    return check;
+  const auto fail_here = [&](const std::string& message) {
+    throw Failure{{message, check->source->at(check->offset)}};
+  };
+  if (check->op == Operator::exists) return check;
+  const bool different = check->op == Operator::not_equal;
+  if ((!different && check->op != Operator::equal && check->op != Operator::in && check->op != Operator::intersects) ||
+      check->right || check->quantity != Quantity::none)
+    fail_here("\"" + field.text + "\" is compared with names of objects, by =, !=, in or intersects");
+  std::vector<std::string> paths;
+  for (const std::string& name : check->values) {
+    const auto at = std::find_if(objects_.begin(), objects_.end(), [&](const auto& one) { return one.name == name; });
+    if (at == objects_.end()) fail_here("no objects are called \"" + name + "\"");
+    paths.insert(paths.end(), at->paths.begin(), at->paths.end());
+  }
+  // Patterns apart: for whole names there is an index.
+  std::vector<std::string> names, patterns;
+  for (const std::string& path : paths)
+    (path.find_first_of("*?[") == std::string::npos ? names : patterns).push_back(path);
+  const auto make = [&](std::string name, Operator op, std::vector<std::string> values) {
+    auto made = std::make_shared<Node>(*check);
+    made->left.text = std::move(name);
+    made->op = op;
+    made->values = std::move(values);
+    return made;
+  };
+  const auto join = [&](Node::Kind kind, std::vector<NodePtr> children) {
+    auto made = std::make_shared<Node>();
+    made->kind = kind;
+    made->source = check->source;
+    made->offset = check->offset;
+    made->children = std::move(children);
+    return made;
+  };
+  NodePtr spelt = make(field.text, Operator::in, check->values);
+  if (field.text == "fd.object" && !paths.empty()) {
+    std::vector<NodePtr> any = {spelt};
+    for (const char* name : {"fd.realpath", "fs.path.name", "fs.path.new"}) {
+      if (!names.empty()) any.push_back(make(name, Operator::pmatch, names));
+      for (const std::string& pattern : patterns) {
+        any.push_back(make(name, Operator::glob, {pattern}));
+        any.push_back(make(name, Operator::glob, {pattern + "/*"}));
+      }
+    }
+    spelt = join(Node::Kind::any, std::move(any));
+  }
+  return different ? join(Node::Kind::negation, {std::move(spelt)}) : spelt;
+}
+
 NodePtr Definitions::inline_macros(const NodePtr& node, size_t visibility, Inlining& state) const {
   const auto fail_here = [&](std::string message) {
     throw Failure{{std::move(message), node->source->at(node->offset)}};
   };
   if (node->kind == Node::Kind::check) {
-    state.extents[node.get()] = {};
-    return node;
+    NodePtr spelt = spell_objects(node);
+    state.extents[spelt.get()] = Inlining::Extent{std::max<size_t>(1, checks_in(*spelt)), 3};
+    return spelt;
   }
   if (node->kind == Node::Kind::macro) {
     const auto at = macros_.find(node->name);

@@ -28,11 +28,19 @@ struct RuleDefinition {
   std::vector<std::string> remarks;
 };
 
+/// Files that rules name as objects.
+struct ObjectsDefinition {
+  std::string name;
+  std::vector<std::string> paths;
+};
+
 class Definitions {
  public:
   /// Adds one file's items. Problems are appended; what has one is left as it was.
   void add(Document document, std::vector<std::pair<std::string, Problem>>& problems);
   [[nodiscard]] const std::vector<RuleDefinition>& rules() const { return rules_; }
+  /// In the order of their first definition, which is that of their bits in an event.
+  [[nodiscard]] const std::vector<ObjectsDefinition>& objects() const { return objects_; }
   /// The condition of a rule as a tree without macros, its exceptions included.
   [[nodiscard]] std::variant<NodePtr, Problem> condition_of(const RuleDefinition& rule) const;
 
@@ -49,6 +57,8 @@ class Definitions {
   void add_rule(Item& item);
   void add_macro(Item& item);
   void add_list(Item& item);
+  void add_objects(Item& item);
+  [[nodiscard]] NodePtr spell_objects(const NodePtr& check) const;
   void expand(const std::string& name, std::vector<std::string>& open, size_t& budget,
               std::vector<ScalarPtr>& out) const;
   [[nodiscard]] SourceText substitute(const SourceText& condition) const;
@@ -61,6 +71,7 @@ class Definitions {
   std::unordered_map<std::string, size_t> rule_index_;
   std::unordered_map<std::string, Macro> macros_;
   std::unordered_map<std::string, List> lists_;
+  std::vector<ObjectsDefinition> objects_;
   size_t next_ = 0;
 };
 

@@ -17,9 +17,9 @@ constexpr auto common = std::to_array<std::string_view>(
 // A set of paths, larger rather than smaller than what a condition allows.
 struct Paths {
   bool any = true;
-  std::set<std::string> prefixes, names, last_names;
+  std::set<std::string> prefixes, names, last_names, objects;
 
-  static Paths none() { return {false, {}, {}, {}}; }
+  static Paths none() { return {false, {}, {}, {}, {}}; }
 
   // How much of ordinary work such a set lets through, roughly; less is better.
   [[nodiscard]] double weight() const {
@@ -40,6 +40,7 @@ struct Paths {
     prefixes.insert(other.prefixes.begin(), other.prefixes.end());
     names.insert(other.names.begin(), other.names.end());
     last_names.insert(other.last_names.begin(), other.last_names.end());
+    objects.insert(other.objects.begin(), other.objects.end());
   }
 };
 
@@ -137,6 +138,11 @@ Paths directory(Operator op, std::string_view text) {
 Paths of_check(const Check& check, EventKind kind) {
   if (check.field() == nullptr || check.type != Type::text) return {};
   const auto reader = reader_for(*check.field(), kind);
+  if (reader && check.field()->field->name == "fd.object" && check.op == Operator::in) {
+    Paths paths = Paths::none();
+    paths.objects.insert(check.texts.begin(), check.texts.end());
+    return paths;
+  }
   if (!reader || reader->path == PathPart::none) return {};
   if (check.op == Operator::not_equal || check.op == Operator::exists) return {};
   Paths all = Paths::none();
@@ -189,6 +195,7 @@ void add_paths(const Paths& paths, uint32_t access, FilterSpec& filter) {
   for (const std::string& text : paths.prefixes) filter.prefixes[text] |= access;
   for (const std::string& text : paths.names) filter.names[text].any |= access;
   for (const std::string& text : paths.last_names) filter.names[text].last |= access;
+  for (const std::string& name : paths.objects) filter.objects[name].access |= access;
 }
 
 // A part of a kind's events, and the access bit under which its paths are asked for.

@@ -299,9 +299,12 @@ class Reader {
         } else if (key == "required_plugin_versions") {
           requirement = true;
           check_plugins(pair.second);
-        } else if (key == "rule" || key == "macro" || key == "list") {
+        } else if (key == "rule" || key == "macro" || key == "list" || key == "objects") {
           if (item.name != nullptr) fail(pair.first, "an item is a rule, a macro or a list, not two of them");
-          item.kind = key == "rule" ? Item::Kind::rule : key == "macro" ? Item::Kind::macro : Item::Kind::list;
+          item.kind = key == "rule"    ? Item::Kind::rule
+                      : key == "macro" ? Item::Kind::macro
+                      : key == "list"  ? Item::Kind::list
+                                       : Item::Kind::objects;
           item.name = scalar(pair.second, "a name");
           if (item.name->value.empty()) fail(pair.second, "the name is empty");
           name = item.name->value;
@@ -321,7 +324,7 @@ class Reader {
     const std::string what = "\"" + key + "\"";
     if (key == "condition") {
       item.condition = scalar(value, what);
-    } else if (key == "items") {
+    } else if (key == (item.kind == Item::Kind::objects ? "paths" : "items")) {
       item.items = scalars(value, what);
       item.items_given = true;
     } else if (key == "output") {

@@ -36,14 +36,14 @@ struct Exception {
 
 /// One entry of a rule file.
 struct Item {
-  enum class Kind : uint8_t { rule, macro, list };
+  enum class Kind : uint8_t { rule, macro, list, objects };
   Kind kind = Kind::rule;
   ScalarPtr name;
   std::map<std::string, Change> override_keys;
   bool append = false;
 
   ScalarPtr condition;           // rule, macro
-  std::vector<ScalarPtr> items;  // list
+  std::vector<ScalarPtr> items;  // list; objects: their paths
   bool items_given = false;
   ScalarPtr output, desc, priority, source;
   std::vector<ScalarPtr> tags;

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cmath>
 #include <optional>
+#include <set>
 
 #include "common/base/bytes.h"
 #include "common/wire/keys.h"
@@ -119,6 +120,28 @@ void names_of_hosts(const Tree& tree, std::vector<std::string>& names) {
     if (std::find(names.begin(), names.end(), text) == names.end()) names.push_back(text);
 }
 
+// Sets of objects that a condition asks for.
+void names_of_objects(const Tree& tree, std::set<std::string>& names) {
+  for (const TreePtr& child : tree.children) names_of_objects(*child, names);
+  if (!tree.is(Tree::Kind::check) || tree.check->field() == nullptr) return;
+  const std::string_view name = tree.check->field()->field->name;
+  if (name == "fd.object" || name == "proc.exe_object")
+    names.insert(tree.check->texts.begin(), tree.check->texts.end());
+}
+
+// So that whoever follows the paths hears of it when one becomes another file.
+void watch_names(const std::vector<std::string>& paths, FilterSpec& filter) {
+  for (const std::string& path : paths) {
+    if (path.find_first_of("*?[") != std::string::npos) continue;
+    filter.prefixes[path] |= access_rename | access_link;
+  }
+  for (const EventKind kind : {EventKind::rename, EventKind::link}) {
+    const auto k = static_cast<size_t>(kind);
+    if (!filter.kinds.test(k)) filter.success_only.set(k);
+    filter.kinds.set(k);
+  }
+}
+
 }  // namespace
 
 struct RuleSet::Impl {
@@ -130,13 +153,16 @@ struct RuleSet::Impl {
   bool first = false;
   std::shared_ptr<const HostNames> hosts;
   std::vector<std::string> host_names;
-  std::vector<TreePtr> conditions;  // of `rules`, to explain them
+  std::vector<TreePtr> conditions;        // of `rules`, to explain them
+  std::vector<std::string> object_names;  // by bit
+  std::set<std::string> objects;          // that rules ask for
   // What evaluation writes into.
   Scratch scratch;
   std::vector<uint32_t> matched;
   int64_t number = 0;
 
   void add(Rule rule, const TreePtr& condition, bool warn_types, std::vector<std::string>& remarks);
+  void add_objects(const std::vector<ObjectsDefinition>& definitions, std::string& canonical);
   void finish(const std::string& canonical);
 };
 
@@ -154,6 +180,7 @@ void RuleSet::Impl::add(Rule rule, const TreePtr& condition, bool warn_types, st
   rules.push_back(std::move(rule));
   conditions.push_back(condition);
   names_of_hosts(*condition, host_names);
+  names_of_objects(*condition, objects);
   if (fires == 0) {
     remarks.emplace_back("never fires: no kind of event can satisfy the condition");
     return;
@@ -166,6 +193,19 @@ void RuleSet::Impl::add(Rule rule, const TreePtr& condition, bool warn_types, st
     remarks.emplace_back((everywhere & access_open_read) != 0
                              ? "expensive: no path can be derived, so every open leaves the kernel"
                              : "expensive: no path can be derived, so every open for writing leaves the kernel");
+}
+
+void RuleSet::Impl::add_objects(const std::vector<ObjectsDefinition>& definitions, std::string& canonical) {
+  for (const ObjectsDefinition& one : definitions) {
+    const auto bit = static_cast<uint32_t>(object_names.size());
+    object_names.push_back(one.name);
+    if (!objects.contains(one.name)) continue;
+    FilterSpec::Objects& wanted = filter.objects[one.name];
+    wanted.sets = 1u << bit;
+    wanted.paths = one.paths;
+    if (wanted.access != 0) watch_names(one.paths, filter);
+    canonical += "objects " + one.name + "\n" + joined(one.paths) + "\n";
+  }
 }
 
 void RuleSet::Impl::finish(const std::string& canonical) {
@@ -279,7 +319,7 @@ Result<RuleSet> RuleSet::compile(const std::vector<RuleFile>& files, const std::
   auto impl = std::make_unique<Impl>();
   impl->hostname = options.hostname;
   impl->first = options.first;
-  std::string canonical = "shrike rules 1\n" + options.hostname + "\n";
+  std::string canonical = "shrike rules 1\n" + options.hostname + "\n" + (options.first ? "first\n" : "");
   Shadows shadows;
   for (const RuleDefinition& definition : definitions.rules()) {
     if (definition.source != "syscall") {
@@ -333,6 +373,7 @@ Result<RuleSet> RuleSet::compile(const std::vector<RuleFile>& files, const std::
             joined(remarks)});
   }
   if (first) return *first;
+  impl->add_objects(definitions.objects(), canonical);
   impl->finish(canonical);
   return RuleSet(std::move(impl));
 }
@@ -342,7 +383,8 @@ void RuleSet::evaluate(const Event& event, std::vector<Alert>& alerts) const {
   const auto kind = static_cast<size_t>(event.kind);
   ++impl.number;
   if (kind >= event_kind_count) return;
-  const Context context{event, event.process, impl.scratch.arena, impl.number, impl.hostname, impl.hosts.get()};
+  const Context context{event,         event.process,    impl.scratch.arena, impl.number,
+                        impl.hostname, impl.hosts.get(), &impl.object_names};
   impl.matched.clear();
   impl.programs[kind].run(context, impl.scratch, [&](uint32_t rule) {
     impl.matched.push_back(rule);

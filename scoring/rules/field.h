@@ -69,7 +69,8 @@ struct Context {
   Arena& arena;
   int64_t number;  ///< evt.num
   const std::string& hostname;
-  const HostNames* hosts = nullptr;  ///< may be null
+  const HostNames* hosts = nullptr;                   ///< may be null
+  const std::vector<std::string>* objects = nullptr;  ///< names of sets of objects, by bit; may be null
 };
 
 using Extract = void (*)(const Context&, int index, Values&);
@@ -145,6 +146,8 @@ std::span<const Field> container_fields();
 std::span<const Field> absent_fields();
 
 // Shared by extractors.
+/// The names of sets of objects.
+void object_names(const Context& context, uint32_t sets, Values& out);
 std::string_view process_name(const Context& context);
 /// `name` and the arguments from argv[1] on.
 std::string_view command_line(Arena& arena, const Process& process);

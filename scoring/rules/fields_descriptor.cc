@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/wire/filter.h"
 #include "scoring/rules/engine.h"
 #include "scoring/rules/field.h"
 #include "scoring/rules/names.h"
@@ -16,6 +17,7 @@ constexpr uint16_t family_unix = 1, family_inet = 2, family_netlink = 16, family
 constexpr KindSet files = KindSet{K::open} | kinds::changes;
 constexpr KindSet descriptors = files | kinds::socket | KindSet{K::memfd};
 constexpr KindSet paths = kinds::file | KindSet{K::toctou};
+constexpr KindSet named_files = KindSet::range(K::open, K::setxattr);
 constexpr KindSet objects = paths | KindSet{K::module_load};
 
 std::string_view given_path(const Event& event) {
@@ -251,6 +253,9 @@ constexpr auto fields = std::to_array<Field>({
     {"fd.realpath", Type::text, objects, real_path,
      "ours: path of the object that the kernel really used, links followed; missing for a failed open", {},
      PathPart::whole},
+    {"fd.object", Type::text, named_files,
+     [](const Context& c, int, Values& out) { object_names(c, event_object_sets(c.event), out); },
+     "ours: sets of objects that the file is in, found by device and inode; a condition also asks for their paths"},
     {"fd.nameraw", Type::text, files, [](const Context& c, int, Values& out) { out.known(c.event.path.text); },
      "path exactly as given", {}, PathPart::whole},
     {"fd.directory", Type::text, files,
@@ -350,6 +355,12 @@ constexpr auto fields = std::to_array<Field>({
 });
 
 }  // namespace
+
+void object_names(const Context& context, uint32_t sets, Values& out) {
+  if (context.objects == nullptr) return;
+  for (size_t bit = 0; sets != 0 && bit < context.objects->size(); ++bit, sets >>= 1)
+    if ((sets & 1) != 0) out.text((*context.objects)[bit]);
+}
 
 std::span<const Field> descriptor_fields() { return fields; }
 

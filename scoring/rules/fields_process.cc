@@ -161,6 +161,11 @@ constexpr auto fields = std::to_array<Field>({
      "name, at most 15 characters (the program can choose it)"},
     {"proc.exe", Type::text, all, of<self, get_exe>, "argv[0] (the caller of exec can choose it)"},
     {"proc.exepath", Type::text, all, of<self, get_exepath>, "path of the executable, from the kernel", {}, {}, false, 2},
+    {"proc.exe_object", Type::text, all,
+     [](const Context& c, int, Values& out) {
+       if (c.process != nullptr) object_names(c, c.process->exe_objects, out);
+     },
+     "ours: sets of objects that the executable was in when it was run, by device and inode"},
     {"proc.cmdline", Type::text, all, of<self, get_cmdline>, "name and arguments", {}, {}, false, 5},
     {"proc.args", Type::text, all, of<self, get_args>, "arguments from argv[1] on", {}, {}, false, 5},
     {"proc.arg", Type::text, all,

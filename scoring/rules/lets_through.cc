@@ -42,6 +42,8 @@ bool lets_through(const FilterSpec& filter, const Event& event) {
   if (filter.success_only.test(kind) && event.result < 0) return false;
   const uint32_t access = access_bits(event);
   if (access == 0 || (filter.any_path & access) != 0) return true;
+  for (const auto& [name, objects] : filter.objects)
+    if ((objects.access & access) != 0 && (objects.sets & event_object_sets(event)) != 0) return true;
   // As given and made absolute by the folder it is relative to, and the object's own.
   const std::array<std::string_view, 5> paths{event.path.text, event.path2.text, event.full_path, event.full_path2,
                                               event.real_path};

@@ -75,7 +75,7 @@ Truth judge_open(const Check& check, const World& world, std::string_view name) 
   if (name == "fd.typechar") return over(check, std::array<std::string_view, 2>{"f", "d"});
   if (name == "fd.type" && outcome == Outcome::failure) return over(check, std::array<std::string_view, 1>{"file"});
   if (name == "fd.type") return over(check, std::array<std::string_view, 2>{"file", "directory"});
-  if (name.starts_with("fd.real") && outcome == Outcome::failure) return Truth::no;
+  if ((name.starts_with("fd.real") || name == "fd.object") && outcome == Outcome::failure) return Truth::no;
   if (outcome != Outcome::success) return Truth::maybe;
   // What the kernel classed as only reading has no flag of writing, and the other way round.
   if (world.access == access_open_read &&
