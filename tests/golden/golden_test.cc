@@ -37,9 +37,11 @@ TEST_P(Golden, ReplayGivesTheSameAlertsByteForByte) {
   auto rules = load_rules({root + "/packaging/config/rules/shrike.yaml"}, "golden");
   ASSERT_TRUE(rules) << rules.error().message;
   Lines lines;
-  const auto summary = replay(
-      {.capture = folder + "captures/" + GetParam() + ".cap", .node = "golden", .table = {}, .etc = folder + "etc"},
-      std::move(rules->rules), lines);
+  ReplayOptions options;
+  options.capture = folder + "captures/" + GetParam() + ".cap";
+  options.node = "golden";
+  options.etc = folder + "etc";
+  const auto summary = replay(options, std::move(rules->rules), lines);
   ASSERT_TRUE(summary) << summary.error().message;
   EXPECT_EQ(summary->damage, "");
   EXPECT_EQ(summary->counts.undecodable, 0u);
