@@ -109,6 +109,13 @@ Setter kinds(std::vector<EventKind>& to) {
   };
 }
 
+Setter text_list(std::vector<std::string>& to) {
+  return [&to](const toml::node& node) -> Result<void> {
+    to = TRY(texts(node));
+    return {};
+  };
+}
+
 Setter paths(std::vector<std::string>& to, const std::string& folder) {
   return [&to, folder](const toml::node& node) -> Result<void> {
     to = TRY(texts(node));
@@ -138,6 +145,16 @@ Keys keys_of(Config& config, const std::string& folder) {
       {"filter.budget_burst", number(config.filter.budget_burst)},
       {"processes.max", number(config.processes.max)},
       {"metrics.listen", text(config.metrics.listen)},
+      {"sequence.mode", text(config.sequence.mode)},
+      {"sequence.sample", number(config.sequence.sample)},
+      {"sequence.exclude_cgroups", text_list(config.sequence.exclude_cgroups)},
+      {"sequence.learn_s", number(config.sequence.learn_s)},
+      {"sequence.learn_calls", number(config.sequence.learn_calls)},
+      {"sequence.reports_per_s", number(config.sequence.reports_per_s)},
+      {"sequence.keep_days", number(config.sequence.keep_days)},
+      {"sequence.max_programs", number(config.sequence.limits.programs)},
+      {"sequence.max_ngrams", number(config.sequence.limits.ngrams)},
+      {"sequence.program_ngrams", number(config.sequence.limits.ngrams_each)},
       {"outputs.http.url", text(config.outputs.http.url)},
       {"outputs.http.format", text(config.outputs.http.format)},
       {"outputs.http.severity", text(config.outputs.http.severity)},
@@ -209,6 +226,22 @@ Result<void> check_response(const respond::Policy& policy) {
   return {};
 }
 
+Result<void> check_sequence(const SequenceConfig& config) {
+  if (config.mode != "off" && config.mode != "learn" && config.mode != "detect")
+    return wrong("sequence.mode", "must be off, learn or detect");
+  for (const auto& path : config.exclude_cgroups)
+    if (!path.starts_with('/') || path.find("/../") != std::string::npos || has_nul(path))
+      return wrong("sequence.exclude_cgroups", "must name cgroups from the root of their hierarchy: \"/system.slice\"");
+  if (config.exclude_cgroups.size() > 64) return wrong("sequence.exclude_cgroups", "64 at most");
+  TRY_VOID(in_range("sequence.sample", config.sample, 1, 1'000'000));
+  TRY_VOID(in_range("sequence.learn_s", config.learn_s, 0, 365 * 86'400));
+  TRY_VOID(in_range("sequence.reports_per_s", config.reports_per_s, 1, 1000));
+  TRY_VOID(in_range("sequence.keep_days", config.keep_days, 0, 3650));
+  TRY_VOID(in_range("sequence.max_programs", config.limits.programs, 16, 65'535));
+  TRY_VOID(in_range("sequence.max_ngrams", config.limits.ngrams, 1024, 4u << 20));
+  return in_range("sequence.program_ngrams", config.limits.ngrams_each, 64, 65'536);
+}
+
 }  // namespace
 
 Result<void> check_config(const Config& config) {
@@ -236,6 +269,7 @@ Result<void> check_config(const Config& config) {
   TRY_VOID(check_outputs(config));
   TRY_VOID(in_range("findings.quiet_s", config.findings.quiet_s, 0, 86'400));
   TRY_VOID(check_response(config.response));
+  TRY_VOID(check_sequence(config.sequence));
   if (!config.metrics.listen.empty())
     if (auto good = parse_listen(config.metrics.listen); !good) return wrong("metrics.listen", good.error().message);
   static constexpr std::string_view levels[] = {"trace", "debug", "info", "warning", "error", "off"};

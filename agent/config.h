@@ -9,8 +9,22 @@
 #include "agent/respond/policy.h"
 #include "common/base/result.h"
 #include "common/wire/event.h"
+#include "common/wire/sequence.h"
 
 namespace shrike::agent {
+
+/// [sequence]: scoring of system calls' order in the kernel.
+struct SequenceConfig {
+  std::string mode = "off";                  ///< or learn, detect
+  uint32_t sample = 1;                       ///< one thread of so many
+  std::vector<std::string> exclude_cgroups;  ///< paths below the v2 hierarchy
+  uint32_t learn_s = 600;
+  uint32_t learn_calls = 20'000;
+  uint32_t reports_per_s = 10;  ///< of each program
+  uint32_t keep_days = 30;      ///< 0: for ever
+  SequenceLimits limits;
+  bool operator==(const SequenceConfig&) const = default;
+};
 
 /// What agent.toml can say; keys are those of ARCHITECTURE.md. Paths are as given, or below the file's own folder when
 /// they were relative.
@@ -65,6 +79,7 @@ struct Config {
     uint32_t quiet_s = 600;  ///< a finding that did not come again for so long is over; 0: each alert is a finding
   } findings;
   respond::Policy response;
+  SequenceConfig sequence;
   struct {
     std::string level = "info";
   } log;

@@ -97,6 +97,7 @@ Result<void> Daemon::Impl::set_up() {
   Identity identity = TRY(load_identity(config));
   node = identity.node;
   public_key = identity.key.public_key().to_hex();
+  sequence.emplace(config, identity.key);
   TRY_VOID(open_kernel(loaded));
   // Capabilities are a thread's: they go before the spool starts the first one. A file of the state folder that is not
   // root's own cannot be written from here on.
@@ -109,6 +110,7 @@ Result<void> Daemon::Impl::set_up() {
   ended_badly = ::access(running_file.c_str(), F_OK) == 0;
   TRY_VOID(write_file_atomic(running_file, std::to_string(::getpid()) + "\n", 0600));
   TRY_VOID(open_pipeline(std::move(loaded)));
+  pipeline->set_sequence(sequence->alerts(wall_now_ns()));
   open_response();
   TRY_VOID(install_system_call_filter(needs));
 
@@ -135,7 +137,13 @@ Result<void> Daemon::Impl::open_kernel(const LoadedRules& loaded) {
   probe_options.shards = config.rings.shards;
   probe_options.budget_per_s = config.filter.budget_per_s;
   probe_options.budget_burst = config.filter.budget_burst;
+  std::vector<std::string> warnings;
+  probe_options.sequence = sequence->begin(wall_now_ns(), warnings);
   source = TRY(probe::KernelSource::open(probe_options, filter));
+  for (const auto& warning : warnings) {
+    spdlog::warn("{}", warning);
+    early_alerts.push_back(integrity_alert(wall_now_ns(), "Sequence scoring impaired", Severity::medium, warning));
+  }
   features = source->features();
   if (!options.capture.empty())
     capture.emplace(TRY(probe::CaptureWriter::create(options.capture, probe::capture_info_here())));

@@ -12,6 +12,7 @@
 #include "agent/probe/capture.h"
 #include "agent/probe/kernel_source.h"
 #include "agent/respond/hands.h"
+#include "agent/sequence_keeper.h"
 #include "agent/shipping.h"
 #include "agent/status_server.h"
 #include "common/base/fd.h"
@@ -41,6 +42,7 @@ struct Daemon::Impl {
   std::optional<respond::KernelHands> hands;
   std::optional<respond::Responder> responder;
   std::optional<probe::KernelSource> source;
+  std::optional<SequenceKeeper> sequence;
   std::optional<Pipeline> pipeline;
   std::optional<probe::CaptureWriter> capture;
   FilterSpec filter;
@@ -52,13 +54,15 @@ struct Daemon::Impl {
   uint64_t start_time_ns = 0;
   uint64_t next_tick_ns = 0;
   uint64_t next_heartbeat_ns = 0;
+  std::vector<Alert> early_alerts;  // of what was found before there was a pipeline
   uint64_t reloads = 0;
   uint64_t reloads_failed = 0;
   probe::Features features;  // a copy: a reload in another thread replaces the source's
   AlertProcess own_process;  // what alerts about the agent itself name
   std::future<Result<Reload>> reloading;
   bool reload_again = false;
-  std::string running_file;  // there while the agent runs, and after an end that was none of its own
+  bool sequence_anew = false;  // the next reload makes room in its maps
+  std::string running_file;    // there while the agent runs, and after an end that was none of its own
   bool ended_badly = false;
   bool busy = false;  // the last poll found records
   bool signalled = false;
@@ -72,6 +76,7 @@ struct Daemon::Impl {
   Result<void> open_pipeline(LoadedRules loaded);
   void open_http();
   void open_response();
+  void look_after_sequence(uint64_t wall_ns);
   Result<void> watch(int fd);
   Result<void> round();
   void handle_signals();

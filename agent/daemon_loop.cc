@@ -79,6 +79,7 @@ Result<void> Daemon::run() {
     impl.raise({integrity_alert(now, "Agent started", Severity::info, started)});
   }
   impl.raise(feature_alerts(now, impl.features));
+  impl.raise(std::exchange(impl.early_alerts, {}));
   for (const auto& note : impl.features.notes) spdlog::warn("{}", note);
   spdlog::info("watching as node {}: {} rules, key {}", impl.node, impl.pipeline->rules().size(), impl.public_key);
   if (!impl.shipping->can_be_acknowledged())
@@ -136,7 +137,15 @@ void Daemon::Impl::begin_reload() {
     Config config = TRY(options.read_config());
     LoadedRules loaded = TRY(load_rules(config.rules.files, host_name()));
     FilterSpec wanted = filter_for(loaded.rules, config.filter.kinds);
-    TRY_VOID(source->reload(wanted));
+    std::vector<std::string> warnings;
+    const bool anew = sequence_anew || config.sequence != options.config.sequence;
+    if (anew) {
+      const auto begin = sequence->renewal(config, source->sequence_profiles(), wall_now_ns(), warnings);
+      TRY_VOID(source->reload(wanted, &begin));
+    } else {
+      TRY_VOID(source->reload(wanted));
+    }
+    for (const auto& warning : warnings) spdlog::warn("{}", warning);
     return Reload{std::move(config), std::move(loaded), std::move(wanted)};
   });
 }
@@ -173,7 +182,8 @@ void Daemon::Impl::apply(Reload next) {
   spdlog::set_level(spdlog::level::from_str(next.config.log.level));
   if (needs_restart(options.config, next.config))
     spdlog::warn(
-        "only rules, filter.kinds, response and log.level are applied by a reload; the rest waits for a restart");
+        "only rules, filter.kinds, response, sequence and log.level are applied by a reload; the rest waits for a "
+        "restart");
   if (response_needs_restart(next.config.response, needs, responder.has_value())) {
     spdlog::warn("response: it needs what the agent has given up; the old one stays in force until a restart");
   } else if (responder) {
@@ -185,6 +195,12 @@ void Daemon::Impl::apply(Reload next) {
   options.config.rules = next.config.rules;
   options.config.filter.kinds = next.config.filter.kinds;
   options.config.log = next.config.log;
+  if (sequence_anew || next.config.sequence != options.config.sequence) {
+    sequence->renewed(next.config, wall_now_ns());
+    pipeline->set_sequence(sequence->alerts(wall_now_ns()));
+  }
+  options.config.sequence = next.config.sequence;
+  sequence_anew = false;
   ::malloc_trim(0);
 }
 
@@ -206,6 +222,7 @@ void Daemon::Impl::tick(uint64_t boot_ns) {
     if (auto flushed = capture->flush(); !flushed) spdlog::error("capture: {}", flushed.error().message);
   look_after_shipping(wall_ns);
   look_after_http(wall_ns);
+  look_after_sequence(wall_ns);
   post_status(kernel);
   if (manager.watchdog_period().count() > 0) manager.alive();
 }
@@ -217,6 +234,18 @@ void Daemon::Impl::look_after_shipping(uint64_t wall_ns) {
     raise({integrity_alert(wall_ns, "Evidence damaged", Severity::high, line)});
   }
   if (!had_key && shipping->can_be_acknowledged()) spdlog::info("the collector's key has come");
+}
+
+void Daemon::Impl::look_after_sequence(uint64_t wall_ns) {
+  if (reloading.valid()) return;  // it may be giving it a new beginning
+  for (const auto& word : sequence->tick(*source, *shipping, wall_ns)) {
+    spdlog::warn("{}", word);
+    raise({integrity_alert(wall_ns, "Sequence scoring impaired", Severity::medium, word)});
+  }
+  if (!sequence->wants_renewal(wall_ns)) return;
+  spdlog::warn("sequence scoring has no room for more: what was not executed for longest is forgotten");
+  sequence_anew = true;
+  begin_reload();
 }
 
 void Daemon::Impl::look_after_http(uint64_t wall_ns) {
@@ -293,6 +322,7 @@ void Daemon::Impl::post_status(const probe::Counters& kernel) {
   status.table = {table.size(), table.live(), table.evicted_live(), table.text_bytes(), table.bound_bytes()};
   shipping->describe(status);
   if (http != nullptr) status.http = http->counts();
+  status.sequence = sequence->status();
   if (responder) status.response = responder->counts();
   status.rss_bytes = resident_bytes();
   board.post(std::move(status));
@@ -310,6 +340,8 @@ void Daemon::Impl::end() {
   raise({integrity_alert(wall_now_ns(), "Agent stopped", Severity::low, "The Shrike agent was asked to stop")});
   pipeline->flush();
   shipping->set_losses(losses(source->counters()));
+  if (auto saved = sequence->end(*source, wall_now_ns()); !saved)
+    spdlog::error("the profiles of sequence scoring could not be saved: {}", saved.error().message);
   source.reset();
   seal(true);
   if (capture)

@@ -63,6 +63,31 @@ void lane_families(Families& out, const Status& s) {
   for (const auto& [name, lane] : s.lanes) Families::put(pending, number(lane.pending_batches), {{"lane", name}});
 }
 
+void sequence_families(Families& out, const SequenceKeeper::Status& s) {
+  out.one(MetricType::Gauge, "sequence_running", "1 while system calls are scored in the kernel", s.running ? 1 : 0);
+  if (!s.running) return;
+  const auto counter = [&](const char* name, const char* help, uint64_t value) {
+    out.one(MetricType::Counter, name, help, number(value));
+  };
+  counter("sequence_calls_total", "System calls scored", s.kernel.calls);
+  counter("sequence_told_total", "Unusual 6-grams of calls reported", s.kernel.told);
+  counter("sequence_repeated_total", "Unusual 6-grams of calls not reported again", s.kernel.repeated);
+  counter("sequence_held_back_total", "Unusual 6-grams of calls beyond their program's rate", s.kernel.held_back);
+  auto& missed =
+      out.add(MetricType::Counter, "sequence_not_scored_total", "What could not be learned or scored, by cause");
+  Families::put(missed, number(s.kernel.programs_full), {{"cause", "programs_full"}});
+  Families::put(missed, number(s.kernel.profile_full), {{"cause", "profile_full"}});
+  Families::put(missed, number(s.kernel.table_full), {{"cause", "table_full"}});
+  Families::put(missed, number(s.kernel.unstored), {{"cause", "no_memory"}});
+  const auto gauge = [&](const char* name, const char* help, size_t value) {
+    out.one(MetricType::Gauge, name, help, number(value));
+  };
+  gauge("sequence_programs", "Programs with a profile", s.programs);
+  gauge("sequence_programs_settled", "Programs that are learned and judged", s.settled);
+  gauge("sequence_profiles_full", "Programs that do more than their profile holds", s.full);
+  gauge("sequence_ngrams", "6-grams of calls known", s.ngrams);
+}
+
 }  // namespace
 
 std::string status_to_metrics(const Status& s) {
@@ -112,6 +137,7 @@ std::string status_to_metrics(const Status& s) {
   Families::put(actions, number(s.response.failed), {{"outcome", "failed"}});
   out.one(MetricType::Gauge, "response_breaker_open", "1 when too many actions made the agent observe only",
           s.response.breaker_open ? 1 : 0);
+  sequence_families(out, s.sequence);
   out.one(MetricType::Gauge, "resident_bytes", "Resident memory", number(s.rss_bytes));
   out.one(MetricType::Gauge, "status_time_seconds", "When these figures were taken",
           static_cast<double>(s.time_ns) / 1e9);

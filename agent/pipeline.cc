@@ -26,6 +26,7 @@ void Pipeline::feed(std::span<const std::byte> record) {
 
   rules_.evaluate(event_, alerts_);
   watch_.evaluate(event_, alerts_);
+  sequence_.evaluate(event_, alerts_);
   sink_.event(event_);
   if (alerts_.empty()) return;
   for (Alert& alert : alerts_) deliver(event_, alert, event_.boot_ns);

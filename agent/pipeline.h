@@ -14,6 +14,7 @@
 #include "agent/probe/decode.h"
 #include "agent/respond/responder.h"
 #include "agent/self_watch.h"
+#include "agent/sequence/sequence_alerts.h"
 #include "common/wire/alert.h"
 #include "common/wire/event.h"
 #include "scoring/risk/findings.h"
@@ -70,6 +71,8 @@ class Pipeline {
   }
   /// Who acts on alerts; nobody when null. Lives as long as this.
   void set_responder(respond::Responder* responder) { responder_ = responder; }
+  /// What becomes of events of kind `sequence`. Without it: alerts of unusual calls, none of novel programs.
+  void set_sequence(sequence::SequenceAlerts alerts) { sequence_ = std::move(alerts); }
   /// Whose processes and kernel objects are the agent's own.
   void set_self(SelfWatch::Self self) { watch_.set_self(std::move(self)); }
 
@@ -91,6 +94,7 @@ class Pipeline {
   enrich::HostLookup lookup_;
   enrich::ProcessTable table_;
   SelfWatch watch_;
+  sequence::SequenceAlerts sequence_;
   scoring::RuleSet rules_;
   scoring::TreeRisk trees_;
   scoring::Findings findings_;

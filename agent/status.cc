@@ -80,6 +80,25 @@ std::string status_to_json(const Status& s) {
                      {"withheld", s.response.withheld},
                      {"failed", s.response.failed},
                      {"breaker_open", s.response.breaker_open}};
+  out["sequence"] = {{"mode", s.sequence.mode},
+                     {"running", s.sequence.running},
+                     {"calls", s.sequence.kernel.calls},
+                     {"programs", s.sequence.programs},
+                     {"settled", s.sequence.settled},
+                     {"profiles_full", s.sequence.full},
+                     {"ngrams", s.sequence.ngrams},
+                     {"told", s.sequence.kernel.told},
+                     {"repeated", s.sequence.kernel.repeated},
+                     {"held_back", s.sequence.kernel.held_back},
+                     {"not_scored",
+                      {{"programs_full", s.sequence.kernel.programs_full},
+                       {"profile_full", s.sequence.kernel.profile_full},
+                       {"table_full", s.sequence.kernel.table_full},
+                       {"no_memory", s.sequence.kernel.unstored},
+                       {"excluded", s.sequence.kernel.excluded}}},
+                     {"saves", s.sequence.saves},
+                     {"save_errors", s.sequence.save_errors},
+                     {"shipped", s.sequence.shipped}};
   out["rss_bytes"] = s.rss_bytes;
   return out.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }

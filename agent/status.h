@@ -9,6 +9,7 @@
 #include "agent/http_output.h"
 #include "agent/pipeline.h"
 #include "agent/probe/kernel_source.h"
+#include "agent/sequence_keeper.h"
 
 namespace shrike::agent {
 
@@ -64,6 +65,7 @@ struct Status {
     std::string last_error;
   } publisher;
   HttpOutput::Counts http;
+  SequenceKeeper::Status sequence;
   respond::Responder::Counts response;
   uint64_t rss_bytes = 0;
 };

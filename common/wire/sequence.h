@@ -52,6 +52,7 @@ struct SequenceLimits {
   size_t programs = 4095;
   size_t ngrams_each = 4096;
   size_t ngrams = 1u << 18;
+  bool operator==(const SequenceLimits&) const = default;
 };
 
 /// As bytes: a version, the profiles, and a SHA-256 of all that, which finds damage. Who wrote it is for a signature.

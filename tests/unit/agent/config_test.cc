@@ -17,6 +17,7 @@ TEST(Config, OfNothingIsTheDefaults) {
   ASSERT_TRUE(config);
   EXPECT_EQ(config->state_dir, "/var/lib/shrike-agent");
   EXPECT_EQ(config->processes.max, 16384u);
+  EXPECT_EQ(config->sequence.mode, "off");
   EXPECT_EQ(config->metrics.listen, "127.0.0.1:9478");
 }
 
@@ -63,6 +64,12 @@ Other = "deny"
 [response.risk]
 "0.5" = "stop"
 "0.95" = "cut"
+[sequence]
+mode = "detect"
+sample = 4
+exclude_cgroups = ["/a", "/b"]
+learn_s = 5
+max_programs = 100
 [log]
 level = "debug"
 )",
@@ -81,6 +88,10 @@ level = "debug"
   EXPECT_EQ(config->outputs.http.ca_file, "/etc/shrike/http.pem");
   EXPECT_EQ(config->outputs.http.queue, 7u);
   EXPECT_EQ(config->findings.quiet_s, 60u);
+  EXPECT_EQ(config->sequence.mode, "detect");
+  EXPECT_EQ(config->sequence.sample, 4u);
+  EXPECT_EQ(config->sequence.exclude_cgroups, (std::vector<std::string>{"/a", "/b"}));
+  EXPECT_EQ(config->sequence.limits.programs, 100u);
   EXPECT_TRUE(config->response.dry_run);
   EXPECT_EQ(config->response.rules.at("Shadow read"), respond::Action::kill);
   EXPECT_EQ(config->response.rules.at("Other"), respond::Action::deny);
@@ -107,6 +118,9 @@ TEST(Config, NamesFileLineAndColumnOfWhatIsWrong) {
   EXPECT_NE(error_of("node = \"Not A Node\"").find("1:8: node: "), std::string::npos);
   EXPECT_NE(error_of("[metrics]\nlisten = \"0.0.0.0:9478\"").find("2:10: metrics.listen: "), std::string::npos);
   EXPECT_NE(error_of("[nats]\nurl = \"http://x\"").find("2:7: nats.url: "), std::string::npos);
+  EXPECT_NE(error_of("[sequence]\nmode = \"on\"").find("2:8: sequence.mode: "), std::string::npos);
+  EXPECT_NE(error_of("[sequence]\nsample = 0").find("2:10: sequence.sample: "), std::string::npos);
+  EXPECT_NE(error_of("[sequence]\nexclude_cgroups = [\"a\"]").find("2:19: sequence.exclude_"), std::string::npos);
   EXPECT_NE(error_of("[log]\nlevel = \"loud\"").find("2:9: log.level: "), std::string::npos);
   EXPECT_EQ(error_of("node = \n").substr(0, at.size() + 2), at + "1:");
   EXPECT_NE(error_of("[filter]\nbudget_per_s = 0\nbudget_burst = 5\n").find("3:16: filter.budget_burst"),
