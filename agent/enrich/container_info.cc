@@ -16,32 +16,6 @@ namespace {
 constexpr size_t entries_max = 32;  // containerd's namespaces, docker's storage drivers: a handful
 constexpr uint64_t second_ns = 1'000'000'000;
 
-struct File {
-  std::string text;
-  uint64_t modified_ns = 0;
-};
-
-/// A plain file of at most `limit` bytes; empty when there is none. Never waits: not for a pipe's other end.
-File read_plain(const std::string& path, size_t limit) {
-  File out;
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
-  struct stat status {};
-  if (!fd.valid() || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) return out;
-  if (status.st_size < 0 || static_cast<uint64_t>(status.st_size) > limit) return out;
-  out.modified_ns =
-      static_cast<uint64_t>(status.st_mtim.tv_sec) * second_ns + static_cast<uint64_t>(status.st_mtim.tv_nsec);
-  out.text.resize(static_cast<size_t>(status.st_size));
-  size_t have = 0;
-  while (have < out.text.size()) {
-    const ssize_t n = ::read(fd.get(), out.text.data() + have, out.text.size() - have);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    have += static_cast<size_t>(n);
-  }
-  out.text.resize(have);
-  return out;
-}
-
 std::vector<std::string> entries(const std::string& folder) {
   std::vector<std::string> out;
   DIR* dir = ::opendir(folder.c_str());
@@ -60,16 +34,37 @@ bool is_id(std::string_view id) {
   return (id.size() == 64 || id.size() == 32) && id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-std::optional<ContainerInfo> of_bundle(const File& spec, const File& sandbox) {
+}  // namespace
+
+ContainerFiles::File ContainerFiles::read(const std::string& path, size_t limit) {
+  File out;
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+  struct stat status {};
+  if (!fd.valid() || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) return out;
+  if (status.st_size < 0 || static_cast<uint64_t>(status.st_size) > limit) return out;
+  out.modified_ns =
+      static_cast<uint64_t>(status.st_mtim.tv_sec) * second_ns + static_cast<uint64_t>(status.st_mtim.tv_nsec);
+  out.text.resize(static_cast<size_t>(status.st_size));
+  size_t have = 0;
+  while (have < out.text.size()) {
+    const ssize_t n = ::read(fd.get(), out.text.data() + have, out.text.size() - have);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    have += static_cast<size_t>(n);
+  }
+  out.text.resize(have);
+  bytes_ += have;
+  return out;
+}
+
+std::optional<ContainerInfo> ContainerFiles::of_bundle(const File& spec, const File& sandbox) {
   auto info = info_of_oci(spec.text, sandbox.text);
   // The runtime writes it just before the start.
   if (info && info->start_ns == 0) info->start_ns = spec.modified_ns;
   return info;
 }
 
-}  // namespace
-
-std::shared_ptr<const ContainerInfo> ContainerFiles::find(const Container& container) const {
+std::shared_ptr<const ContainerInfo> ContainerFiles::find(const Container& container) {
   if (!is_id(container.id)) return nullptr;
   const std::string& runtime = container.runtime;
   const bool any = runtime == "kubernetes";  // its cgroup does not say whose it is
@@ -84,16 +79,16 @@ std::shared_ptr<const ContainerInfo> ContainerFiles::find(const Container& conta
   return info ? std::make_shared<const ContainerInfo>(std::move(*info)) : nullptr;
 }
 
-std::optional<ContainerInfo> ContainerFiles::docker(const std::string& id) const {
+std::optional<ContainerInfo> ContainerFiles::docker(const std::string& id) {
   const std::string folder = root_ + "/var/lib/docker/containers/" + id;
-  const File config = read_plain(folder + "/config.v2.json", container_file_max_bytes);
+  const File config = read(folder + "/config.v2.json", container_file_max_bytes);
   if (config.text.empty()) return std::nullopt;
-  auto info = info_of_docker(config.text, read_plain(folder + "/hostconfig.json", container_file_max_bytes).text);
+  auto info = info_of_docker(config.text, read(folder + "/hostconfig.json", container_file_max_bytes).text);
   if (!info) return std::nullopt;
   if (const std::string image = docker_image_id(config.text); !image.empty())
     for (const std::string& driver : entries(root_ + "/var/lib/docker/image")) {
       const File images =
-          read_plain(root_ + "/var/lib/docker/image/" + driver + "/repositories.json", container_list_max_bytes);
+          read(root_ + "/var/lib/docker/image/" + driver + "/repositories.json", container_list_max_bytes);
       if (images.text.empty()) continue;
       add_docker_image(*info, images.text, image);
       break;
@@ -101,29 +96,28 @@ std::optional<ContainerInfo> ContainerFiles::docker(const std::string& id) const
   return info;
 }
 
-std::optional<ContainerInfo> ContainerFiles::containerd(const std::string& id) const {
+std::optional<ContainerInfo> ContainerFiles::containerd(const std::string& id) {
   for (const char* state : {"/run/containerd", "/run/k3s/containerd", "/run/docker/containerd/daemon"}) {
     const std::string tasks = root_ + state + "/io.containerd.runtime.v2.task";
     for (const std::string& space : entries(tasks)) {
       const std::string bundles = tasks + "/" + space + "/";
-      const File spec = read_plain(bundles + id + "/config.json", container_file_max_bytes);
+      const File spec = read(bundles + id + "/config.json", container_file_max_bytes);
       if (spec.text.empty()) continue;
       const std::string sandbox = sandbox_of_oci(spec.text);
       auto info = of_bundle(
-          spec, sandbox.empty() ? File() : read_plain(bundles + sandbox + "/config.json", container_file_max_bytes));
+          spec, sandbox.empty() ? File() : read(bundles + sandbox + "/config.json", container_file_max_bytes));
       if (info) return info;
     }
   }
   return std::nullopt;
 }
 
-std::optional<ContainerInfo> ContainerFiles::storage(const std::string& id) const {
+std::optional<ContainerInfo> ContainerFiles::storage(const std::string& id) {
   const std::vector<std::string> stores = {root_ + "/run/containers/storage/overlay-containers/",
                                            root_ + "/var/lib/containers/storage/overlay-containers/"};
   const auto spec_of = [&](const std::string& container) {
     for (const std::string& store : stores)
-      if (File file = read_plain(store + container + "/userdata/config.json", container_file_max_bytes);
-          !file.text.empty())
+      if (File file = read(store + container + "/userdata/config.json", container_file_max_bytes); !file.text.empty())
         return file;
     return File();
   };
@@ -134,7 +128,7 @@ std::optional<ContainerInfo> ContainerFiles::storage(const std::string& id) cons
   if (!info->name.empty() && !info->image.empty() && !info->image_id.empty()) return info;
   for (const std::string& store : stores)
     for (const char* list : {"volatile-containers.json", "containers.json"})
-      if (add_storage_record(*info, read_plain(store + list, container_list_max_bytes).text, id)) return info;
+      if (add_storage_record(*info, read(store + list, container_list_max_bytes).text, id)) return info;
   return info;
 }
 

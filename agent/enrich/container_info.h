@@ -17,16 +17,26 @@ class ContainerFiles {
   /// `root` stands before /run and /var/lib; empty: this host's own.
   explicit ContainerFiles(std::string root) : root_(std::move(root)) {}
 
-  /// Null when no runtime has a file about it that can be understood. Reads at most six files, of at most two MiB;
-  /// with files of usual size it takes about a millisecond.
-  [[nodiscard]] std::shared_ptr<const ContainerInfo> find(const Container& container) const;
+  /// Null when no runtime has a file about it that can be understood. A tenth of a millisecond with files of usual
+  /// size, 25 ms for each MiB; no file is larger than two.
+  [[nodiscard]] std::shared_ptr<const ContainerInfo> find(const Container& container);
+  /// Read so far: what all this has cost.
+  [[nodiscard]] uint64_t bytes() const { return bytes_; }
 
  private:
-  [[nodiscard]] std::optional<ContainerInfo> docker(const std::string& id) const;
-  [[nodiscard]] std::optional<ContainerInfo> containerd(const std::string& id) const;
-  [[nodiscard]] std::optional<ContainerInfo> storage(const std::string& id) const;
+  [[nodiscard]] std::optional<ContainerInfo> docker(const std::string& id);
+  [[nodiscard]] std::optional<ContainerInfo> containerd(const std::string& id);
+  [[nodiscard]] std::optional<ContainerInfo> storage(const std::string& id);
+  struct File {
+    std::string text;
+    uint64_t modified_ns = 0;
+  };
+  /// A plain file of at most `limit` bytes; empty when there is none. Never waits: not for a pipe's other end.
+  File read(const std::string& path, size_t limit);
+  static std::optional<ContainerInfo> of_bundle(const File& spec, const File& sandbox);
 
   std::string root_;
+  uint64_t bytes_ = 0;
 };
 
 }  // namespace shrike::enrich

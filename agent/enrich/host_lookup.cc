@@ -19,8 +19,9 @@ constexpr int kernfs_handle = 0xfe;         // FILEID_KERNFS of <linux/exportfs.
 constexpr uint64_t hybrid_keep_ns = 1'000'000'000;
 constexpr size_t proc_cgroup_max_bytes = 65536;
 constexpr uint64_t second_ns = 1'000'000'000;
-// A look costs about a millisecond, which events wait for: many new containers share this.
+// Events wait for a look, so many new containers share what can be read in a tenth of a second at the worst.
 constexpr unsigned looks_per_second = 20;
+constexpr uint64_t look_bytes_per_second = 4u << 20;
 // The runtime may write after the first process has started (docker: address, time of start), or not be one we know.
 constexpr unsigned looks_for_all = 2;
 constexpr unsigned looks_for_missing = 5;
@@ -92,8 +93,10 @@ void HostLookup::look(Met& met) {
   if (now_ns_ >= looks_until_ns_) {
     looks_until_ns_ = now_ns_ + second_ns;
     looks_ = 0;
+    looks_bytes_ = files_.bytes();
   }
-  if (looks_ >= looks_per_second || containers_.size() > infos_max) {
+  const bool spent = looks_ >= looks_per_second || files_.bytes() - looks_bytes_ >= look_bytes_per_second;
+  if (spent || containers_.size() > infos_max) {
     met.look_again_ns = now_ns_ + second_ns;
     return;
   }

@@ -78,6 +78,7 @@ class HostLookup : public Lookup {
   ContainerFiles files_;
   uint64_t looks_until_ns_ = 0;  // end of the second that looks_ counts in
   unsigned looks_ = 0;
+  uint64_t looks_bytes_ = 0;  // files_.bytes() at its begin
 };
 
 }  // namespace shrike::enrich

@@ -367,5 +367,23 @@ TEST_F(InContainer, ManyNewContainersAreLookedAtFewEachSecond) {
   EXPECT_EQ(known(), 30);
 }
 
+TEST_F(InContainer, LargeFilesAreReadFewEachSecond) {
+  HostLookup lookup = open();
+  lookup.set_now(1);
+  const std::string large =
+      R"({"ID": "x", "Name": "/n", "Config": {"Labels": {"l": ")" + std::string(900'000, 'l') + "\"}}}";
+  int known = 0;
+  for (uint32_t i = 0; i < 12; ++i) {
+    std::string which = std::to_string(1000 + i);
+    which.insert(0, 64 - which.size(), '0');
+    write("/proc/" + std::to_string(100 + i) + "/cgroup", "0::/docker/" + which + "\n");
+    write("/var/lib/docker/containers/" + which + "/config.v2.json", large);
+    Task process = task(100 + i, 1);
+    process.cgroup_id = 1000 + i;
+    known += lookup.container(process)->info != nullptr;
+  }
+  EXPECT_EQ(known, 5);
+}
+
 }  // namespace
 }  // namespace shrike::enrich::test
