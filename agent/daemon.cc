@@ -164,6 +164,7 @@ Result<void> Daemon::Impl::open_pipeline(LoadedRules loaded) {
   wiring.node = node;
   wiring.wall_offset_ns = wall_offset_ns;
   wiring.table.processes = config.processes.max;
+  wiring.roots.containers = config.containers.root;
   wiring.self = self_of(*source);
   wiring.findings.quiet_ns = config.findings.quiet_s * second_ns;
   outputs.emplace(*shipping);

@@ -50,7 +50,8 @@ bool needs_restart(const Config& now, const Config& next) {
          next.rings.reserved_bytes != now.rings.reserved_bytes || next.rings.shard_bytes != now.rings.shard_bytes ||
          next.rings.shards != now.rings.shards || next.filter.budget_per_s != now.filter.budget_per_s ||
          next.filter.budget_burst != now.filter.budget_burst || next.findings.quiet_s != now.findings.quiet_s ||
-         next.outputs.http.url != now.outputs.http.url || next.outputs.http.format != now.outputs.http.format ||
+         next.containers.root != now.containers.root || next.outputs.http.url != now.outputs.http.url ||
+         next.outputs.http.format != now.outputs.http.format ||
          next.outputs.http.severity != now.outputs.http.severity ||
          next.outputs.http.ca_file != now.outputs.http.ca_file ||
          next.outputs.http.timeout_ms != now.outputs.http.timeout_ms ||
@@ -135,7 +136,7 @@ void Daemon::Impl::begin_reload() {
   manager.reloading();
   reloading = std::async(std::launch::async, [this]() -> Result<Reload> {
     Config config = TRY(options.read_config());
-    LoadedRules loaded = TRY(load_rules(config.rules.files, host_name()));
+    LoadedRules loaded = TRY(load_rules(config.rules.files, host_name(), config.rules.first));
     FilterSpec wanted = filter_for(loaded.rules, config.filter.kinds);
     std::vector<std::string> warnings;
     const bool anew = sequence_anew || config.sequence != options.config.sequence;
