@@ -116,6 +116,7 @@ Result<void> Daemon::Impl::set_up() {
 
   TRY_VOID(shipping->start_publishing());
   open_http();
+  hosts.ask_for(pipeline->rules().host_names());
   if (!config.metrics.listen.empty()) {
     const Listen listen = TRY(parse_listen(config.metrics.listen));
     // A port that somebody else has is no reason not to watch.

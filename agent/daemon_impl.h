@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "agent/daemon.h"
+#include "agent/host_resolver.h"
 #include "agent/http_output.h"
 #include "agent/notify.h"
 #include "agent/pipeline.h"
@@ -44,6 +45,7 @@ struct Daemon::Impl {
   std::optional<probe::KernelSource> source;
   std::optional<SequenceKeeper> sequence;
   std::optional<Pipeline> pipeline;
+  HostResolver hosts;  // of the names that the pipeline's rules ask for
   std::optional<probe::CaptureWriter> capture;
   FilterSpec filter;
   HealthWatch health;

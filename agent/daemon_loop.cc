@@ -179,6 +179,7 @@ void Daemon::Impl::apply(Reload next) {
   features = source->features();
   shipping->set_policy(policy_digest(next.loaded.rules, filter));
   pipeline->set_rules(std::move(next.loaded.rules));
+  hosts.ask_for(pipeline->rules().host_names());
   pipeline->set_self(self_of(*source));
   spdlog::set_level(spdlog::level::from_str(next.config.log.level));
   if (needs_restart(options.config, next.config))
@@ -217,6 +218,7 @@ void Daemon::Impl::tick(uint64_t boot_ns) {
   }
   raise(health.on_losses(wall_ns, {kernel, pipeline->counts().undecodable}));
   pipeline->tick(wall_ns);
+  if (auto found = hosts.take()) pipeline->set_hosts(std::move(found));
   shipping->set_losses(losses(kernel));
   seal(false);
   if (capture)

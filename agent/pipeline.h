@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -63,7 +64,15 @@ class Pipeline {
   /// The same for everything it holds: before the end.
   void flush();
 
-  void set_rules(scoring::RuleSet rules) { rules_ = std::move(rules); }
+  void set_rules(scoring::RuleSet rules) {
+    rules_ = std::move(rules);
+    rules_.set_hosts(hosts_);
+  }
+  /// The names of addresses, as far as rules ask for them.
+  void set_hosts(std::shared_ptr<const scoring::HostNames> hosts) {
+    hosts_ = std::move(hosts);
+    rules_.set_hosts(hosts_);
+  }
   [[nodiscard]] const scoring::RuleSet& rules() const { return rules_; }
   void set_wall_offset(int64_t wall_offset_ns) {
     wall_offset_ns_ = wall_offset_ns;
@@ -96,6 +105,7 @@ class Pipeline {
   SelfWatch watch_;
   sequence::SequenceAlerts sequence_;
   scoring::RuleSet rules_;
+  std::shared_ptr<const scoring::HostNames> hosts_;
   scoring::TreeRisk trees_;
   scoring::Findings findings_;
   respond::Responder* responder_ = nullptr;

@@ -125,7 +125,8 @@ class Rig:
                     f'[findings]\nquiet_s = 0\n'
                     f'[rules]\nfiles = ["{rules}"]\n[metrics]\nlisten = "127.0.0.1:{metrics}"\n{extra}')
         self.let_in("shrike-agent", config)
-        self.agents[node] = {"config": config, "metrics": metrics, "namespace": namespace}
+        # "wrapper": a command that starts the agent in surroundings of its own
+        self.agents[node] = {"config": config, "metrics": metrics, "namespace": namespace, "wrapper": []}
 
     # --- children ---------------------------------------------------------------------------------------------------
 
@@ -159,7 +160,8 @@ class Rig:
 
     def start_agent(self, node, wait=True):
         agent = self.agents[node]
-        self.start(node, [self.program("shrike-agent"), "--config", agent["config"]], agent["namespace"])
+        self.start(node, [*agent["wrapper"], self.program("shrike-agent"), "--config", agent["config"]],
+                   agent["namespace"])
         if wait:
             wait_until(f"agent {node} is connected",
                        lambda: self.alive(node) and (self.status(node) or {}).get("publisher", {}).get("connected"))

@@ -81,8 +81,11 @@ def debian_kernel():
 
 
 def libraries(program):
-    """What the loader maps for it, as absolute paths."""
-    return [word for word in output("ldd", program).split() if word.startswith("/")]
+    """What the loader maps for it, as absolute paths; nothing for a static program, of which ldd says so and fails."""
+    asked = subprocess.run(["ldd", program], capture_output=True, text=True)
+    if asked.returncode != 0 and "not a dynamic executable" not in asked.stderr:
+        sys.exit(f"FAILED: ldd {program}: {asked.stderr.strip()}")
+    return [word for word in asked.stdout.split() if word.startswith("/")]
 
 
 def make_root(root, tests_filter, require):
