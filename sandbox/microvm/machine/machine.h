@@ -1,0 +1,48 @@
+#pragma once
+// A virtual machine with one CPU on /dev/kvm.
+
+#include <memory>
+#include <string>
+
+#include "common/base/fd.h"
+#include "common/base/result.h"
+#include "sandbox/microvm/machine/cpu.h"
+#include "sandbox/microvm/machine/physical.h"
+
+namespace shrike::sandbox::microvm {
+
+/// What the self-test found out about this KVM.
+struct Abilities {
+  std::string kind;                               ///< "paravirtual" (SYSCALL stays in ring 3), "hardware"
+  bool smep = false, smap = false, umip = false;  ///< switched on
+  bool traps_int80 = false;
+};
+
+class Machine final : public Cpu {
+ public:
+  /// Opens /dev/kvm, makes the machine, finds out by running it what kind it is. Errors: no /dev/kvm (what to do); an
+  /// API version or a capability that is missing, named; errno of an ioctl. Cost here: 1.0 ms, most of it KVM's.
+  static Result<std::unique_ptr<Machine>> create(uint64_t memory_bytes);
+  /// The same with /dev/kvm opened before: for a process that is jailed already.
+  static Result<std::unique_ptr<Machine>> create(const Fd& kvm, uint64_t memory_bytes);
+  ~Machine() override;
+
+  Exit run(Context& context, PageTable& table, uint64_t slice_ns) override;
+  void save(Context& context) override;
+  void forget(Context& context) override;
+
+  [[nodiscard]] Physical& physical();
+  [[nodiscard]] const Abilities& abilities() const;
+  /// Everything back to as it was after create: memory, every register, MSRs, FPU. Page tables must be gone. Errors:
+  /// KVM's.
+  Result<void> reset();
+  /// Compares memory and CPU with the template, all of it. Errors: the first difference.
+  Result<void> check_reset();
+
+ private:
+  struct Impl;
+  explicit Machine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace shrike::sandbox::microvm
