@@ -2,8 +2,12 @@
 // The read-only tree below the guest's own files. Its entries are numbers that the tree itself has given out; names are
 // compared by us, so that no text of the guest's goes any further.
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/fd.h"
