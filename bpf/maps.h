@@ -167,10 +167,52 @@ struct {
 	__type(value, struct note);
 } notes __weak SEC(".maps");
 
-/* Room to put paths together: CONTEXT_TASK, CONTEXT_ITER. */
+/*
+ * Where a path begins, as numbers: to the verifier, pointers that came by different ways are of different types. It
+ * forgets those types only when the struct is handed to a function by address, so do that before reading it.
+ */
+struct place {
+	__u64 vfs;    /* struct vfsmount */
+	__u64 dentry; /* struct dentry; 0: nowhere */
+};
+
+struct walk {
+	struct place from; /* in */
+	struct place stop; /* in: a directory to take note of on the way, or nowhere */
+	__u16 asked;       /* in: which access the names of the components are to be asked about */
+	__u16 start;       /* 0: not walked yet; the path is text[start .. PATH_END); at least "/" unless there is none */
+	__u16 at_stop;     /* where the path below `stop` begins, 0 when the walk did not pass it */
+	__u16 cut;         /* 1: deeper or longer than there is room for, the root's side is missing */
+	__u32 name_access; /* what the names of the components are wanted for, of `asked` */
+	__u32 first;       /* the path's first four bytes */
+};
+
+/* A path as given, standing behind GIVEN in its buffer. */
+struct given {
+	__s32 length;   /* negative: could not be read */
+	__u8 absolute;
+	__u8 cut;       /* longer than SHRIKE_PATH_MAX */
+	__u8 odd;       /* scan_given: "..", "." or "//" inside, or very long: not comparable as text */
+	__u8 pad;
+};
+
+/* An argument of a system call that is a path. */
+struct path_argument {
+	__u64 user; /* pointer to the string; 0: the call has none */
+	__s32 dirfd;
+};
+
+/*
+ * Room to put paths together, and what is known of them: CONTEXT_TASK, CONTEXT_ITER. Not on the stack, of which there are
+ * 512 bytes for all that call each other (budget_test.cc).
+ */
 struct work {
 	struct walk_buffer real;
 	struct path_buffer path[2];
+	struct walk object;  /* of the object itself */
+	struct walk base[2]; /* of what paths as given are relative to */
+	struct path_argument argument[2];
+	struct given given[2];
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
