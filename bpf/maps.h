@@ -3,7 +3,8 @@
  * Every map. Weak: each object that includes this defines them, and linking makes one of them.
  *
  *   shared by all generations (the loader re-uses the old ones' fds): reserved, shards, sequences, counters, active,
- *   entries, notes, budgets; its own per generation: the rest. Frozen after load: prefixes, names.
+ *   asleep, owner, entries, notes, budgets; its own per generation: the rest. All but the rings and `asleep` are frozen
+ *   against user space once filled: what is changed later, a program of ours changes (settings.bpf.c).
  */
 #ifndef SHRIKE_MAPS_H
 #define SHRIKE_MAPS_H
@@ -58,17 +59,39 @@ struct {
 	__type(value, struct shrike_counters);
 } counters __weak SEC(".maps");
 
-/*
- * Words that user space writes at any time: the generation that reports, and whether the reader of the rings sleeps and
- * wants to be woken (ring.h), which the program that wakes it takes back.
- */
+/* By enum shrike_active. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SHRIKE_ACTIVE_WORDS);
-	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, __u64);
 } active __weak SEC(".maps");
+
+/*
+ * 1: the reader of the rings sleeps and wants to be woken (ring.h); the program that wakes it takes it back. The only word
+ * that user space writes through a mapping, hundreds of times a second: whoever else writes it delays the reader by its own
+ * patience, and no more.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} asleep __weak SEC(".maps");
+
+/* Whose the programs are: the thread group that changed a setting first, which is before anything runs. */
+struct owner {
+	__u64 start_ns; /* 0: nobody's yet */
+	__u32 tgid;
+	__u32 pad;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct owner);
+} owner __weak SEC(".maps");
 
 /* Handlers of system calls by enum shrike_call: dispatch.bpf.c jumps into them. */
 struct {
@@ -81,7 +104,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 4096);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
 	__type(key, struct shrike_prefix);
 	__type(value, __u32); /* enum shrike_access */
 } prefixes __weak SEC(".maps");
@@ -89,15 +112,15 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
 	__type(key, struct shrike_name);
 	__type(value, struct shrike_name_access);
 } names __weak SEC(".maps");
 
-/* Files named as objects: two tables (shrike_filter.h), written by the agent through its mapping while programs run. */
+/* Files named as objects: two tables (shrike_filter.h), written by settings.bpf.c while programs run. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2);
-	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct shrike_objects);
 } objects __weak SEC(".maps");

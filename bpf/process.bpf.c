@@ -203,8 +203,8 @@ static long add_argument(__u32 index, struct arguments *a)
 	a->more = 1;
 	if (end - a->begin >= SHRIKE_ARGV_MAX)
 		return 1;
-	n = bpf_probe_read_user_str(a->s->text + end, SHRIKE_ARGV_MAX, (const void *)pointer);
-	if (n <= 0) { /* not in memory: an exec that failed did not need it */
+	n = read_user_string(a->s->text + end, SHRIKE_ARGV_MAX, pointer);
+	if (n < 0) { /* not in memory: an exec that failed did not need it */
 		a->fault = 1;
 		return 1;
 	}

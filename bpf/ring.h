@@ -117,8 +117,8 @@ static __always_inline void record_user_string(struct scratch *s, enum shrike_sp
 	__u64 used = text_used(&s->record);
 	long n;
 
-	n = bpf_probe_read_user_str(s->text + used, max, (const void *)user);
-	if (n <= 0) {
+	n = read_user_string(s->text + used, max, user);
+	if (n < 0) {
 		record_span(&s->record, index, used, 0, SHRIKE_SPAN_USER | SHRIKE_SPAN_FAULT);
 		return;
 	}
@@ -201,13 +201,13 @@ static __always_inline void count_sent(enum shrike_class class)
  */
 static __always_inline __u64 *reader_asleep(void)
 {
-	__u32 key = SHRIKE_ACTIVE_ASLEEP;
-	__u64 *asleep = bpf_map_lookup_elem(&active, &key);
+	__u32 key = 0;
+	__u64 *word = bpf_map_lookup_elem(&asleep, &key);
 
-	if (!asleep || !*(volatile __u64 *)asleep)
+	if (!word || !*(volatile __u64 *)word)
 		return NULL;
-	*asleep = 0;
-	return asleep;
+	*word = 0;
+	return word;
 }
 
 /* Lifecycle and privilege go into the reserved ring, file and network into the thread group's own. */
@@ -217,8 +217,8 @@ static __always_inline void record_output(struct shrike_record *r, enum shrike_c
 	__u32 shard = tgid & (filter.shards - 1);
 	__u32 ring = sharded ? 1 + shard : 0;
 	__u64 *sequence = bpf_map_lookup_elem(&sequences, &ring);
-	__u64 *asleep = reader_asleep();
-	__u64 wake = asleep ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	__u64 *sleeper = reader_asleep();
+	__u64 wake = sleeper ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 	long error = -1;
 
 	if (sequence)
@@ -237,8 +237,8 @@ static __always_inline void record_output(struct shrike_record *r, enum shrike_c
 		return;
 	}
 	count_lost(class, error == -7 /* E2BIG */ ? SHRIKE_LOST_LARGE : SHRIKE_LOST_RING);
-	if (asleep)
-		*asleep = 1;
+	if (sleeper)
+		*sleeper = 1;
 }
 
 static __always_inline void record_finish(struct scratch *s, enum shrike_class class, __u32 tgid)
