@@ -10,17 +10,20 @@
 #include <span>
 #include <string_view>
 
-#include "sandbox/microvm/files/file.h"
+#include "sandbox/microvm/files/node.h"
 
 namespace shrike::sandbox::microvm {
 
 /// A virtual clock by its clockid_t, in nanoseconds.
 using ClockNow = std::function<uint64_t(int clock)>;
 
-/// pipe2(2). A write to a pipe that nobody reads is -EPIPE (the signal is kernel/'s). -ENFILE: too much in pipes.
-int64_t make_pipe(int flags, FilePtr& read_end, FilePtr& write_end);
+// All are on the account of `store` (FileSystem::store()); -ENFILE when it has no objects left.
+
+/// pipe2(2) with O_NONBLOCK and O_CLOEXEC (the descriptor's, ignored here); -EINVAL for other flags. A write to a pipe
+/// that nobody reads is -EPIPE (the signal is kernel/'s).
+int64_t make_pipe(const StorePtr& store, int flags, FilePtr& read_end, FilePtr& write_end);
 /// eventfd2(2).
-int64_t make_event(uint32_t start, int flags, FilePtr& out);
+int64_t make_event(const StorePtr& store, uint32_t start, int flags, FilePtr& out);
 
 class TimerFile : public File {
  public:
@@ -29,7 +32,7 @@ class TimerFile : public File {
   virtual int64_t get(struct ::itimerspec& out) = 0;
 };
 /// timerfd_create(2).
-int64_t make_timer(int clock, int flags, ClockNow now, std::shared_ptr<TimerFile>& out);
+int64_t make_timer(const StorePtr& store, int clock, int flags, ClockNow now, std::shared_ptr<TimerFile>& out);
 
 class EpollFile : public File {
  public:
@@ -39,6 +42,6 @@ class EpollFile : public File {
   /// What is ready now, with edges and one-shots used up; how many, 0: nothing.
   virtual int64_t collect(std::span<struct ::epoll_event> out) = 0;
 };
-int64_t make_epoll(int flags, std::shared_ptr<EpollFile>& out);
+int64_t make_epoll(const StorePtr& store, int flags, std::shared_ptr<EpollFile>& out);
 
 }  // namespace shrike::sandbox::microvm
