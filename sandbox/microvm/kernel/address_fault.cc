@@ -141,7 +141,7 @@ void AddressSpace::fill_around(const Region& mapping, uint64_t page) {
   const uint64_t end = std::min(mapping.end, block + around_bytes);
   for (uint64_t each = std::max(mapping.begin, block); each < end; each += page_bytes) {
     // Near the end of memory only what is asked for is given.
-    if (physical.size_bytes() - physical.used_bytes() < physical.size_bytes() / 8) return;
+    if (physical.used_bytes() > pool_.limit_bytes / 8 * 7) return;
     if (each != page && !table_.find(each) && !hidden_.contains(each)) fill(mapping, each, false);
   }
 }

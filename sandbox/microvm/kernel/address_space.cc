@@ -54,9 +54,9 @@ bool AddressSpace::free_between(uint64_t begin, uint64_t end) const {
 }
 
 bool AddressSpace::affordable(uint64_t length) const {
-  const uint64_t margin = pool_.physical.size_bytes() / 64;
-  const uint64_t free =
-      pool_.physical.size_bytes() - pool_.physical.used_bytes() + pool_.pages.pages() * page_bytes / 2;
+  const uint64_t margin = pool_.limit_bytes / 64;
+  const uint64_t cached = pool_.pages.pages() * page_bytes / 2;
+  const uint64_t free = pool_.limit_bytes - std::min(pool_.limit_bytes, pool_.physical.used_bytes()) + cached;
   return length <= free && free - length >= margin;
 }
 

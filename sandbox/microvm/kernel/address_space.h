@@ -21,6 +21,7 @@ namespace shrike::sandbox::microvm {
 struct MemoryPool {
   Physical& physical;
   FilePages& pages;
+  uint64_t limit_bytes;
   size_t mappings = 0;  ///< of all address spaces
   size_t mappings_most = 65536;
 };

@@ -1,6 +1,7 @@
 #pragma once
 // Who waits for which word of memory.
 
+#include <cstddef>
 #include <cstdint>
 #include <list>
 #include <unordered_map>

@@ -76,7 +76,7 @@ struct PosixTimer {
   int signal = 0;
   uint32_t tid = 0;
   uint64_t value = 0;
-  IntervalTimer when;
+  IntervalTimer when = {};
   int32_t overruns = 0;
 };
 

@@ -57,9 +57,9 @@ struct Region {
   bool not_forked = false;  ///< MADV_DONTFORK
   bool wiped_on_fork = false;
   Role role = Role::plain;
-  std::shared_ptr<Node> node;            ///< file behind it
-  std::string name;                      ///< of that file, as it was opened
-  std::shared_ptr<SharedMemory> object;  ///< where shared
+  std::shared_ptr<Node> node = {};            ///< file behind it
+  std::string name = {};                      ///< of that file, as it was opened
+  std::shared_ptr<SharedMemory> object = {};  ///< where shared
   uint64_t offset = 0;                   ///< of `begin` in the file or object
 
   [[nodiscard]] uint64_t bytes() const { return end - begin; }

@@ -11,10 +11,7 @@ Request::Request(System& the_system, Thread& the_thread)
       args(the_thread.call->args),
       memory(*the_thread.process->space) {
   // Shared by CLONE_FS, so that it is whoever calls now.
-  process.folders->place.caller = {.pid = process.pid,
-                                   .tid = thread.tid,
-                                   .uid = process.credentials.fsuid,
-                                   .gid = process.credentials.fsgid};
+  process.folders->place.owner = {process.credentials.fsuid, process.credentials.fsgid};
 }
 
 void Request::tell(TextKind kind, std::string text) {
@@ -58,14 +55,26 @@ void Request::tell_found(const Found& found, bool second) {
   tell(second ? TextKind::full_path2 : TextKind::full_path, std::move(text));
 }
 
-int64_t Request::find(size_t folder, size_t argument, bool follow, Found& out, bool second) {
-  std::string text;
+int64_t Request::path_from(size_t folder, size_t argument, std::string& text, std::shared_ptr<Node>& from, bool second) {
   if (const int64_t error = path(argument, text, second ? TextKind::path2 : TextKind::path); error < 0) return error;
   if (text.empty()) return -ENOENT;
+  return folder != no_folder && text.front() != '/' ? base(folder, from) : 0;
+}
+
+int64_t Request::find(size_t folder, size_t argument, bool follow, Found& out, bool second) {
+  std::string text;
   std::shared_ptr<Node> from;
-  if (folder != no_folder && text.front() != '/')
-    if (const int64_t error = base(folder, from); error < 0) return error;
+  if (const int64_t error = path_from(folder, argument, text, from, second); error < 0) return error;
   if (const int64_t error = system.files.resolve(place(), from, text, follow, out); error < 0) return error;
+  tell_found(out, second);
+  return 0;
+}
+
+int64_t Request::find_name(size_t folder, size_t argument, Found& out, bool second) {
+  std::string text;
+  std::shared_ptr<Node> from;
+  if (const int64_t error = path_from(folder, argument, text, from, second); error < 0) return error;
+  if (const int64_t error = system.files.resolve_name(place(), from, text, out); error < 0) return error;
   tell_found(out, second);
   return 0;
 }
@@ -107,11 +116,6 @@ int64_t Request::unsupported(const std::string& what, int64_t error) {
 
 int64_t Request::install(FilePtr file, bool close_on_exec) {
   return process.files->add(std::move(file), close_on_exec, descriptor_limit());
-}
-
-int64_t Request::broken_pipe(int64_t result) {
-  if (result == -EPIPE) system.send(thread, {.number = SIGPIPE, .pid = process.pid, .uid = process.credentials.uid});
-  return result;
 }
 
 }  // namespace shrike::sandbox::microvm

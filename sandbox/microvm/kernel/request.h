@@ -36,8 +36,12 @@ struct Request {
   int64_t base(size_t argument, std::shared_ptr<Node>& out) const;
   /// Path to what it leads to; `folder` is the argument with the descriptor, or no_folder. Tells both texts.
   int64_t find(size_t folder, size_t argument, bool follow, Found& out, bool second = false);
+  /// The same up to the look-up: the text and where it begins.
+  int64_t path_from(size_t folder, size_t argument, std::string& text, std::shared_ptr<Node>& from, bool second = false);
   /// The same, and -ENOENT where nothing is there.
   int64_t find_there(size_t folder, size_t argument, bool follow, Found& out);
+  /// The same for calls that make, rename and remove names: what is at the end is never followed.
+  int64_t find_name(size_t folder, size_t argument, Found& out, bool second = false);
   static constexpr size_t no_folder = 99;
 
   void tell(TextKind kind, std::string text);
@@ -50,8 +54,6 @@ struct Request {
   int64_t unsupported(const std::string& what, int64_t error);
   /// A new descriptor for `file`, or -EMFILE.
   int64_t install(FilePtr file, bool close_on_exec);
-  /// Sends SIGPIPE to the thread where `result` is -EPIPE.
-  int64_t broken_pipe(int64_t result);
 };
 
 using Handler = int64_t (*)(Request&);

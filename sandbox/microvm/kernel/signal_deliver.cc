@@ -28,8 +28,9 @@ bool System::interrupt_wait(Thread& thread, const SignalAction& action) {
   thread.wait.reset();
   futexes.remove(thread);
   const int number = thread.call ? thread.call->number : -1;
-  const bool again = wait.restarts && (action.flags & SA_RESTART) != 0;
-  complete(thread, !again && wait.interrupted ? wait.interrupted() : -EINTR);
+  const int64_t result = wait.interrupted ? wait.interrupted() : -EINTR;
+  const bool again = result == -EINTR && wait.restarts && (action.flags & SA_RESTART) != 0;
+  complete(thread, result);
   if (again) {
     thread.context.registers.rip -= syscall_bytes;
     thread.context.registers.rax = static_cast<uint64_t>(static_cast<int64_t>(number));

@@ -61,9 +61,11 @@ System::System(Cpu& the_cpu, Physical& the_physical, FileSystem& the_files, Call
       clock(options.host_ns, boot_least_ns + options.seed % boot_least_ns, options.wall_start_ns),
       random(options.seed),
       pages(physical, files, physical.size_bytes() / 4),
-      pool{physical, pages},
+      pool{physical, pages, std::min(physical.size_bytes(), options.limits.memory_bytes)},
       hostname(options.hostname) {
+  physical.set_limit(pool.limit_bytes);
   files.use_clock([this] { return clock.real(); });
+  files.use_random([this](std::span<std::byte> out) { random.fill(out); });
 }
 
 System::~System() {
@@ -84,7 +86,6 @@ Result<void> System::start(const std::string& program, const std::vector<std::st
   process->folders = std::make_shared<FolderState>();
   Place& place = process->folders->place;
   place.root = place.cwd = files.root();
-  place.caller = {.pid = process->pid, .tid = process->pid, .uid = 0, .gid = 0};
   Found folder;
   if (const int64_t error = files.resolve(place, nullptr, cwd, true, folder); error < 0 || !folder.node)
     return Error{"the working directory " + cwd + " is not in the program's tree", ENOENT};
