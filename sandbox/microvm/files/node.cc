@@ -108,6 +108,13 @@ FileNode::FileNode(StorePtr store, uint32_t mode, std::string bytes) : Node(std:
   content_ = std::make_unique<Content>(this->store()->account, std::move(bytes));
 }
 
+std::shared_ptr<FileNode> FileNode::nameless(const StorePtr& store, uint32_t mode, Volume volume) {
+  auto node = std::make_shared<FileNode>(store, mode, volume);
+  node->share_ = Share::of(store->account, &Account::nodes);
+  node->changed = true;
+  return node->share_ ? node : nullptr;
+}
+
 void FileNode::look(const TreeEntry& entry) {
   content_ = std::make_unique<Content>(store()->account, *store()->lower, entry.number, entry.size_bytes);
 }
