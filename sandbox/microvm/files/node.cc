@@ -97,6 +97,12 @@ std::shared_ptr<Folder> Node::parent() const {
   return removed_from_;
 }
 
+void Node::settle(const std::shared_ptr<Folder>& folder, std::string_view name, uint64_t number) {
+  names_ = {{folder, std::string(name)}};
+  removed_from_ = folder;
+  number_ = number;
+}
+
 LockTable& Node::locks() {
   if (!locks_) locks_ = std::make_unique<LockTable>();
   return *locks_;

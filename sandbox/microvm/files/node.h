@@ -104,11 +104,14 @@ class Node : public std::enable_shared_from_this<Node> {
   void ensure_looked() const;
   /// Of a node of the tree below: attributes come at the first look.
   virtual void look(const TreeEntry& entry);
+  /// For a node that is made when it is asked for, and again when it is asked for again: its folder, kept alive by it.
+  void settle(const std::shared_ptr<Folder>& folder, std::string_view name, uint64_t number);
   [[nodiscard]] const StorePtr& store() const { return store_; }
 
  private:
   friend class Folder;
   friend class FileNode;
+  friend class GeneratedFolder;
   friend class TreeFolder;
   friend class FileSystem;
 
