@@ -69,7 +69,7 @@ int64_t FileSystem::put_node(std::string_view path, NodePtr node, bool mount) {
   if (folder == nullptr || found.name == "." || found.name == "..") return -EINVAL;
   if (found.node) {
     if (!mount && (found.node->is_folder() || found.node->pinned)) return -EISDIR;
-    folder->erase(found.name, std::string(path));
+    folder->erase(found.name, path);
   }
   if (!mount) node->volume_ = folder->volume();
   node->pinned = mount;
@@ -122,8 +122,7 @@ std::vector<Artefact> FileSystem::artefacts(size_t most, uint64_t& dropped) cons
         ++dropped;
         return;
       }
-      const std::string in = path_of(*folder);
-      Artefact artefact{((in == "/" ? "" : in) + "/" + name).substr(0, report_text_max), node->size(), {}};
+      Artefact artefact{path_in(*folder, name).substr(0, report_text_max), node->size(), {}};
       if (artefact.size_bytes <= hashed_file_max && hashed + artefact.size_bytes <= hashed_all_max)
         if (const FileNode* file = file_node(*node)) {
           artefact.sha256 = hash(file->content());

@@ -106,26 +106,13 @@ int64_t FileSystem::open_temporary(const Found& found, int flags, uint32_t mode,
   if (!found.node) return -ENOENT;
   if (!found.node->is_folder()) return -ENOTDIR;
   if (dynamic_cast<TreeFolder*>(found.node.get()) == nullptr) return -EOPNOTSUPP;
-  auto node = std::make_shared<FileNode>(store_, mode & 07777, found.node->volume());
-  node->share_ = Share::of(store_->account, &Account::nodes);
-  if (!node->share_) return -ENOSPC;
+  auto node = FileNode::nameless(store_, mode & 07777, found.node->volume());
+  if (!node) return -ENOSPC;
   node->attributes_.uid = found.owner.uid;
   node->attributes_.gid = found.owner.gid;
-  node->changed = true;
   node->unlinkable = (flags & O_EXCL) == 0;
-  node->last_path_ = path_of(*found.node) + "/#" + std::to_string(node->number());
+  node->last_path_ = path_in(*found.node, "#" + std::to_string(node->number()));
   return node->open(flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC), out);
-}
-
-FilePtr FileSystem::make_memory_file(std::string_view name, bool sealable) {
-  auto node = std::make_shared<FileNode>(store_, 0777, Volume::memory);
-  node->share_ = Share::of(store_->account, &Account::nodes);
-  if (!node->share_) return nullptr;
-  node->set_own_name("/memfd:" + std::string(name) + " (deleted)");
-  if (sealable) node->seals = 0;
-  FilePtr file;
-  node->open(O_RDWR, file);
-  return file;
 }
 
 int64_t FileSystem::make_folder(const Found& found, uint32_t mode) {

@@ -59,6 +59,8 @@ class FileSystem {
   int64_t resolve_name(const Place& place, const NodePtr& base, std::string_view path, Found& out);
   /// Absolute path of a node from the tree's root; " (deleted)" behind one without a name; "pipe:[17]" and the like.
   [[nodiscard]] std::string path_of(const Node& node) const;
+  /// The same of a name in a folder.
+  [[nodiscard]] std::string path_in(const Node& folder, std::string_view name) const;
 
   /// openat(2), all of it: resolves as `flags` say. `found`, where given, tells what it led to. A file of a named pipe
   /// may have to wait: File::opened().
@@ -104,8 +106,6 @@ class FileSystem {
   int64_t put_link(std::string_view path, std::string target);
   /// Puts any node; `mount`: it is on another volume, and cannot be removed.
   int64_t put_node(std::string_view path, NodePtr node, bool mount = false);
-  /// A file without a name (memfd).
-  FilePtr make_memory_file(std::string_view name, bool sealable);
 
   /// What the guest has made or changed and not removed, with hashes, `most` at most; `dropped` counts the rest. Files
   /// are hashed up to 256 MiB each and 1 GiB all together, holes included; a larger one has an empty hash.

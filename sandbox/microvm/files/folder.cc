@@ -92,7 +92,7 @@ void TreeFolder::insert(std::string_view name, const NodePtr& node) {
   touch();
 }
 
-void TreeFolder::erase(std::string_view name, std::string path) {
+void TreeFolder::erase(std::string_view name, std::string_view path) {
   const auto child = children_.find(name);
   if (child == children_.end()) return;
   const NodePtr node = std::move(child->second.node);
@@ -102,7 +102,7 @@ void TreeFolder::erase(std::string_view name, std::string path) {
   if (node->is_folder()) --folders_;
   children_.erase(child);
   if (node->names_.empty()) {
-    node->last_path_ = std::move(path);
+    node->last_path_ = path.substr(0, 4096);
     if (node->is_folder()) node->removed_from_ = self;
   }
   node->change_attributes();

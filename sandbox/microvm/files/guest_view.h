@@ -1,5 +1,5 @@
 #pragma once
-// What /proc tells of the guest's processes: kernel/ has them, files/ shows them.
+// What /proc tells of the guest's processes and of the guest: kernel/ has it, files/ shows it.
 
 #include <cstdint>
 #include <optional>
@@ -10,6 +10,11 @@
 
 namespace shrike::sandbox::microvm {
 
+/// What the guest says it is: uname(2), sched_getaffinity(2), sysinfo(2) and /proc must agree.
+inline constexpr const char* guest_release = "6.1.0-28-amd64";
+inline constexpr const char* guest_version = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.119-1 (2024-11-22)";
+inline constexpr unsigned guest_cpus = 2;
+
 struct ProcessFacts {
   uint32_t pid = 0, parent = 0, group = 0, session = 0;
   std::string comm;
@@ -18,6 +23,8 @@ struct ProcessFacts {
   uint64_t total_bytes = 0, resident_bytes = 0;
   uint64_t user_ns = 0, start_ns = 0;  ///< start: virtual, since boot
   std::vector<uint32_t> threads;
+  uint32_t umask = 022;
+  uint64_t pending = 0, blocked = 0, ignored = 0, caught = 0;  ///< signals, bit n - 1
 };
 
 class GuestView {
@@ -35,6 +42,16 @@ class GuestView {
   [[nodiscard]] virtual std::optional<Place> place(uint32_t pid) const = 0;  ///< cwd and root
   [[nodiscard]] virtual std::vector<int> descriptors(uint32_t pid) const = 0;
   [[nodiscard]] virtual FilePtr descriptor(uint32_t pid, int fd) const = 0;
+  [[nodiscard]] virtual std::string auxv(uint32_t) const { return {}; }  ///< bytes, as on the stack
+
+  [[nodiscard]] virtual uint64_t up_ns() const { return 0; }    ///< virtual, since boot
+  [[nodiscard]] virtual uint64_t real_ns() const { return 0; }  ///< virtual CLOCK_REALTIME
+  [[nodiscard]] virtual uint64_t memory_bytes() const { return uint64_t{4} << 30; }
+  [[nodiscard]] virtual uint64_t free_bytes() const { return uint64_t{3} << 30; }
+  [[nodiscard]] virtual std::string host_name() const { return "host"; }
 };
+
+/// Mounts /proc and /sys, which ask `view` whenever they are read: it must be there as long as anyone does.
+void mount_proc(FileSystem& files, const GuestView& view);
 
 }  // namespace shrike::sandbox::microvm

@@ -58,7 +58,7 @@ int64_t FileSystem::unlink(const Found& found, bool folder) {
     if (node->pinned) return -EBUSY;
     if (node->names().size() > 1) store_->account->nodes.give_back(1);
   }
-  in->erase(found.name, path_of(*in) + "/" + found.name);
+  in->erase(found.name, path_in(*in, found.name));
   return 0;
 }
 
@@ -99,7 +99,7 @@ int64_t FileSystem::rename(const Found& from, const Found& to, uint32_t flags) {
     if (doomed != nullptr && !doomed->empty()) return -ENOTEMPTY;
     if (!other->is_folder() && other->names().size() > 1) store_->account->nodes.give_back(1);
   }
-  if (other) target->erase(to.name, path_of(*target) + "/" + to.name);
+  if (other) target->erase(to.name, path_in(*target, to.name));
   source->erase(from.name, {});
   target->insert(to.name, node);
   if (exchange) source->insert(from.name, other);

@@ -97,6 +97,12 @@ std::shared_ptr<Folder> Node::parent() const {
   return removed_from_;
 }
 
+void Node::settle(const std::shared_ptr<Folder>& folder, std::string_view name, uint64_t number) {
+  names_ = {{folder, std::string(name)}};
+  removed_from_ = folder;
+  number_ = number;
+}
+
 LockTable& Node::locks() {
   if (!locks_) locks_ = std::make_unique<LockTable>();
   return *locks_;
@@ -106,6 +112,13 @@ FileNode::FileNode(StorePtr store, uint32_t mode, Volume volume) : Node(std::mov
 
 FileNode::FileNode(StorePtr store, uint32_t mode, std::string bytes) : Node(std::move(store), S_IFREG | mode) {
   content_ = std::make_unique<Content>(this->store()->account, std::move(bytes));
+}
+
+std::shared_ptr<FileNode> FileNode::nameless(const StorePtr& store, uint32_t mode, Volume volume) {
+  auto node = std::make_shared<FileNode>(store, mode, volume);
+  node->share_ = Share::of(store->account, &Account::nodes);
+  node->changed = true;
+  return node->share_ ? node : nullptr;
 }
 
 void FileNode::look(const TreeEntry& entry) {

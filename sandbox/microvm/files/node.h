@@ -104,10 +104,14 @@ class Node : public std::enable_shared_from_this<Node> {
   void ensure_looked() const;
   /// Of a node of the tree below: attributes come at the first look.
   virtual void look(const TreeEntry& entry);
+  /// For a node that is made when it is asked for, and again when it is asked for again: its folder, kept alive by it.
+  void settle(const std::shared_ptr<Folder>& folder, std::string_view name, uint64_t number);
   [[nodiscard]] const StorePtr& store() const { return store_; }
 
  private:
   friend class Folder;
+  friend class FileNode;
+  friend class GeneratedFolder;
   friend class TreeFolder;
   friend class FileSystem;
 
@@ -159,7 +163,7 @@ class TreeFolder final : public Folder {
   /// Adds a name that is not there; replaces nothing.
   void insert(std::string_view name, const NodePtr& node);
   /// Takes a name that is there away; `path` is what it was called.
-  void erase(std::string_view name, std::string path);
+  void erase(std::string_view name, std::string_view path);
   [[nodiscard]] bool empty();
   /// Calls for each child that is known by now, also of the tree below where it was looked into.
   void each(const std::function<void(const std::string&, const NodePtr&)>& visit) const;
@@ -191,6 +195,8 @@ class FileNode final : public Node {
   FileNode(StorePtr store, uint32_t mode, Volume volume = Volume::root);
   /// With bytes that are on nobody's account.
   FileNode(StorePtr store, uint32_t mode, std::string bytes);
+  /// One that the guest has made without a name; null: it may make no more.
+  static std::shared_ptr<FileNode> nameless(const StorePtr& store, uint32_t mode, Volume volume);
 
   [[nodiscard]] uint64_t size() const override;
   void status(struct ::stat& out) const override;

@@ -40,7 +40,7 @@ class RegularFile final : public File {
     Content& content = node_->content();
     // As on Linux, O_APPEND wins over pwrite's offset.
     const uint64_t begin = (flags & O_APPEND) != 0 ? content.size() : at.value_or(position_);
-    if ((node_->seals & F_SEAL_WRITE) != 0) return -EPERM;
+    if ((node_->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0) return -EPERM;
     if ((node_->seals & F_SEAL_GROW) != 0 && begin + in.size() > content.size()) return -EPERM;
     const int64_t put = content.write(begin, in);
     if (put > 0) {

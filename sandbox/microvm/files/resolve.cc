@@ -116,4 +116,10 @@ std::string FileSystem::path_of(const Node& node) const {
   return at == root_.get() ? path : path + " (deleted)";
 }
 
+std::string FileSystem::path_in(const Node& folder, std::string_view name) const {
+  std::string path = path_of(folder);
+  if (!path.ends_with('/')) path += '/';
+  return path.append(name);
+}
+
 }  // namespace shrike::sandbox::microvm
