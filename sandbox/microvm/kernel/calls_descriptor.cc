@@ -10,7 +10,6 @@
 #include "sandbox/microvm/files/objects.h"
 #include "sandbox/microvm/files/pipe.h"
 #include "sandbox/microvm/kernel/handlers.h"
-#include "sandbox/microvm/kernel/signal_file.h"
 
 namespace shrike::sandbox::microvm {
 namespace {
@@ -151,13 +150,9 @@ int64_t pipe_size(Request& request, const FilePtr& file, bool change) {
 }
 
 int64_t seals(Request& request, const FilePtr& file, bool add) {
-  const auto node = std::dynamic_pointer_cast<FileNode>(file->node());
-  if (!node) return -EINVAL;
-  if (!add) return node->seals;
-  if ((request.args[2] & ~uint64_t{0x1f}) != 0) return -EINVAL;
-  if ((node->seals & F_SEAL_SEAL) != 0 || !file->writable()) return -EPERM;
-  node->seals |= static_cast<uint32_t>(request.args[2]);
-  return 0;
+  if (!add) return get_seals(*file);
+  const auto shared = request.system.shared_file(file->node(), false);
+  return add_seals(*file, static_cast<uint32_t>(request.args[2]), shared != nullptr);
 }
 }  // namespace
 

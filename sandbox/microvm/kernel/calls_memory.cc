@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "sandbox/microvm/files/objects.h"
 #include "sandbox/microvm/kernel/handlers.h"
 
 namespace shrike::sandbox::microvm {
@@ -173,11 +174,10 @@ int64_t on_memfd_create(Request& request) {
   if (const int64_t error = request.memory.text(request.args[0], 250, name); error < 0)
     return error == -ENAMETOOLONG ? -EINVAL : error;
   request.tell(TextKind::name, name);
-  const uint64_t flags = request.args[1];
-  if ((flags & ~uint64_t{MFD_CLOEXEC | MFD_ALLOW_SEALING}) != 0) return -EINVAL;
-  FilePtr file = request.system.files.make_memory_file(name, (flags & MFD_ALLOW_SEALING) != 0);
-  if (!file) return -ENFILE;
-  return request.install(std::move(file), (flags & MFD_CLOEXEC) != 0);
+  const auto flags = static_cast<unsigned>(request.args[1]);
+  FilePtr file;
+  const int64_t error = make_memory_file(request.system.files.store(), name, flags, file);
+  return error < 0 ? error : request.install(std::move(file), (flags & MFD_CLOEXEC) != 0);
 }
 
 }  // namespace shrike::sandbox::microvm

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/signalfd.h>
 
+#include "sandbox/microvm/files/objects.h"
 #include "sandbox/microvm/kernel/handlers.h"
 #include "sandbox/microvm/kernel/pid_file.h"
 #include "sandbox/microvm/kernel/signal_file.h"
@@ -248,7 +249,8 @@ static int64_t signal_descriptor(Request& request, uint64_t flags) {
   if ((flags & ~uint64_t{SFD_CLOEXEC | SFD_NONBLOCK}) != 0) return -EINVAL;
   if (const int64_t error = read_mask(request, set_at, size, set); error < 0) return error;
   if (static_cast<int>(fd) == -1) {
-    auto node = std::make_shared<Node>(request.system.files.store(), S_IFREG | 0600, Volume::anonymous);
+    auto node = anonymous_node(request.system.files.store(), "[signalfd]");
+    if (!node) return -ENFILE;
     auto file = std::make_shared<SignalFile>(request.system, set, std::move(node));
     file->flags = O_RDWR | static_cast<uint32_t>(flags & SFD_NONBLOCK);
     return request.install(std::move(file), (flags & SFD_CLOEXEC) != 0);

@@ -12,6 +12,7 @@
 namespace shrike::sandbox::microvm {
 namespace {
 constexpr uint64_t random_most = 1u << 20;
+constexpr uint64_t all_cpus = (uint64_t{1} << guest_cpus) - 1;  // one, but nobody needs to know
 
 void fill_text(char (&out)[65], const std::string& text) {
   std::memcpy(out, text.data(), std::min<size_t>(text.size(), sizeof out - 1));
@@ -37,8 +38,8 @@ int64_t on_uname(Request& request) {
   struct ::utsname names {};
   fill_text(names.sysname, "Linux");
   fill_text(names.nodename, request.system.hostname);
-  fill_text(names.release, "6.1.0-31-amd64");
-  fill_text(names.version, "#1 SMP PREEMPT_DYNAMIC Debian 6.1.128-1 (2025-02-07)");
+  fill_text(names.release, guest_release);
+  fill_text(names.version, guest_version);
   fill_text(names.machine, "x86_64");
   fill_text(names.domainname, request.system.domain);
   return request.memory.put(request.args[0], names) ? 0 : -EFAULT;
@@ -51,8 +52,8 @@ int64_t on_sysinfo(Request& request) {
   const System& system = request.system;
   struct ::sysinfo info {};
   info.uptime = static_cast<long>(system.clock.now() / second_ns);
-  info.totalram = system.pool.limit_bytes;
-  info.freeram = system.pool.limit_bytes - std::min(system.pool.limit_bytes, system.physical.used_bytes());
+  info.totalram = system.memory_bytes();
+  info.freeram = system.free_bytes();
   info.procs = static_cast<unsigned short>(system.table.size());
   info.mem_unit = 1;
   return request.memory.put(request.args[0], info) ? 0 : -EFAULT;
@@ -80,7 +81,7 @@ int64_t on_sched_yield(Request& request) {
 int64_t on_sched_getaffinity(Request& request) {
   if (thread_of(request, request.args[0]) == nullptr) return -ESRCH;
   if (request.args[1] < 8 || request.args[1] % 8 != 0) return -EINVAL;
-  return request.memory.put(request.args[2], uint64_t{1}) ? 8 : -EFAULT;
+  return request.memory.put(request.args[2], all_cpus) ? 8 : -EFAULT;
 }
 
 int64_t on_sched_setaffinity(Request& request) {
@@ -88,7 +89,7 @@ int64_t on_sched_setaffinity(Request& request) {
   uint64_t mask = 0;
   const size_t size = std::min<size_t>(request.args[1], sizeof mask);
   if (!request.memory.read(request.args[2], std::as_writable_bytes(std::span(&mask, 1)).first(size))) return -EFAULT;
-  return (mask & 1) != 0 ? 0 : -EINVAL;
+  return (mask & all_cpus) != 0 ? 0 : -EINVAL;
 }
 
 int64_t on_sched_getscheduler(Request& request) { return thread_of(request, request.args[0]) == nullptr ? -ESRCH : 0; }

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "sandbox/microvm/files/objects.h"
 #include "sandbox/microvm/kernel/handlers.h"
 #include "sandbox/microvm/kernel/pid_file.h"
 
@@ -10,7 +11,8 @@ namespace shrike::sandbox::microvm {
 
 FilePtr make_pid_file(const System& system, uint32_t pid) {
   const auto found = system.table.find(pid);
-  auto node = std::make_shared<Node>(system.files.store(), S_IFREG | 0600, Volume::anonymous);
+  auto node = anonymous_node(system.files.store(), "[pidfd]");
+  if (!node) return nullptr;
   return std::make_shared<PidFile>(system, pid, found == system.table.end() ? 0 : found->second->start_ns,
                                    std::move(node));
 }

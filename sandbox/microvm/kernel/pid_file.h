@@ -27,7 +27,7 @@ class PidFile final : public File {
   NodePtr node_;
 };
 
-/// `pid` is a process's.
+/// `pid` is a process's. Null: no objects left.
 FilePtr make_pid_file(const System& system, uint32_t pid);
 
 }  // namespace shrike::sandbox::microvm

@@ -115,6 +115,7 @@ int64_t Request::unsupported(const std::string& what, int64_t error) {
 }
 
 int64_t Request::install(FilePtr file, bool close_on_exec) {
+  if (!file) return -ENFILE;
   return process.files->add(std::move(file), close_on_exec, descriptor_limit());
 }
 

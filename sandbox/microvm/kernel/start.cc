@@ -1,35 +1,13 @@
 // The first process.
 
-#include <fcntl.h>
-
 #include <algorithm>
 
+#include "sandbox/microvm/files/objects.h"
 #include "sandbox/microvm/kernel/system.h"
 
 namespace shrike::sandbox::microvm {
 namespace {
 constexpr uint64_t boot_least_ns = 900ull * 1'000'000'000;  // up for a quarter of an hour at least, as hosts are
-
-/// Standard output and error: told to whoever runs the job.
-class OutputFile final : public File {
- public:
-  OutputFile(int descriptor, std::function<void(int, std::string_view)> output, NodePtr node)
-      : descriptor_(descriptor), output_(std::move(output)), node_(std::move(node)) {
-    flags = O_WRONLY;
-  }
-  int64_t write(std::span<const std::byte> in, std::optional<uint64_t> at) override {
-    if (at) return -ESPIPE;
-    if (output_) output_(descriptor_, {reinterpret_cast<const char*>(in.data()), in.size()});
-    return static_cast<int64_t>(in.size());
-  }
-  [[nodiscard]] uint32_t poll() const override { return POLLOUT; }
-  [[nodiscard]] NodePtr node() const override { return node_; }
-
- private:
-  int descriptor_;
-  std::function<void(int, std::string_view)> output_;
-  NodePtr node_;
-};
 
 std::array<struct ::rlimit, RLIM_NLIMITS> first_limits(const Limits& limits) {
   std::array<struct ::rlimit, RLIM_NLIMITS> all{};
@@ -66,6 +44,7 @@ System::System(Cpu& the_cpu, Physical& the_physical, FileSystem& the_files, Call
   physical.set_limit(pool.limit_bytes);
   files.use_clock([this] { return clock.real(); });
   files.use_random([this](std::span<std::byte> out) { random.fill(out); });
+  mount_proc(files, *this);
 }
 
 System::~System() {
@@ -93,14 +72,14 @@ Result<void> System::start(const std::string& program, const std::vector<std::st
 
   std::vector<std::string> argv = arguments.empty() ? std::vector<std::string>{program} : arguments;
   Program loaded = TRY(load(*process, program, argv, environment));
-  Found null_device;
-  FilePtr empty;
-  if (files.resolve(place, nullptr, "/dev/null", true, null_device) == 0 && null_device.node)
-    (void)files.open(null_device, O_RDWR, 0, empty);
-  NodePtr node = empty ? empty->node() : files.root();
-  process->files->set(0, input ? std::move(input) : empty, false);
-  process->files->set(1, std::make_shared<OutputFile>(1, options.output, node), false);
-  process->files->set(2, std::make_shared<OutputFile>(2, options.output, node), false);
+  const auto output = [this](int fd) {
+    return make_output(files.store(), [this, fd](std::string_view text) {
+      if (options.output) options.output(fd, text);
+    });
+  };
+  process->files->set(0, input ? std::move(input) : make_input(files.store(), {}), false);
+  process->files->set(1, output(1), false);
+  process->files->set(2, output(2), false);
 
   auto thread = make_thread(*process);
   thread->tid = process->pid;

@@ -135,6 +135,9 @@ class System final : public GuestView {
   [[nodiscard]] std::optional<Place> place(uint32_t pid) const override;
   [[nodiscard]] std::vector<int> descriptors(uint32_t pid) const override;
   [[nodiscard]] FilePtr descriptor(uint32_t pid, int fd) const override;
+  [[nodiscard]] uint64_t up_ns() const override { return clock.now(); }
+  [[nodiscard]] uint64_t real_ns() const override { return clock.real(); }
+  [[nodiscard]] std::string host_name() const override { return hostname; }
 
   Cpu& cpu;
   Physical& physical;

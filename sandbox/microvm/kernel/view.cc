@@ -68,6 +68,13 @@ std::optional<ProcessFacts> System::facts(uint32_t pid) const {
   }
   for (const auto& thread : process->threads)
     if (!thread->gone) facts.threads.push_back(thread->tid);
+  if (process->folders) facts.umask = process->folders->umask;
+  facts.pending = process->pending.set();
+  facts.blocked = process->threads.empty() ? 0 : process->leader().mask;
+  for (int number = 1; number <= signals_count; ++number) {
+    const uint64_t handler = (*process->actions)[static_cast<size_t>(number)].handler;
+    (handler == 1 ? facts.ignored : facts.caught) |= handler == 0 ? 0 : signal_bit(number);
+  }
   return facts;
 }
 
