@@ -85,8 +85,8 @@ int64_t make_pipe_pair(Request& request, uint64_t flags) {
 int64_t make_counter(Request& request, uint64_t flags) {
   if ((flags & ~uint64_t{EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE}) != 0) return -EINVAL;
   FilePtr file;
-  const int64_t error = make_event(request.system.files.store(), static_cast<uint32_t>(request.args[0]),
-                                   static_cast<int>(flags), file);
+  const int64_t error =
+      make_event(request.system.files.store(), static_cast<uint32_t>(request.args[0]), static_cast<int>(flags), file);
   return error < 0 ? error : request.install(std::move(file), (flags & EFD_CLOEXEC) != 0);
 }
 }  // namespace
@@ -106,8 +106,8 @@ int64_t lock_command(Request& request, const FilePtr& file, bool of_file, bool w
   file->status(status);
   const int64_t here = file->seek(0, SEEK_CUR);
   RangeLock range;
-  const int64_t error = lock_range(lock, here < 0 ? 0 : static_cast<uint64_t>(here),
-                                   static_cast<uint64_t>(status.st_size), range);
+  const int64_t error =
+      lock_range(lock, here < 0 ? 0 : static_cast<uint64_t>(here), static_cast<uint64_t>(status.st_size), range);
   if (error < 0) return error;
   range.pid = of_file ? 0 : request.process.pid;
   range.file = of_file ? file.get() : nullptr;

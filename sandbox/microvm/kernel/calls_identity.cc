@@ -1,4 +1,5 @@
-// Who a process is: users, groups, capabilities, process groups, sessions. The guest begins as root and may give that up.
+// Who a process is: users, groups, capabilities, process groups, sessions. The guest begins as root and may give that
+// up.
 
 #include <linux/capability.h>
 
@@ -70,7 +71,8 @@ int64_t set_file_id(Credentials& who, const Ids& ids, uint32_t id) {
 
 int64_t get_three(Request& request, const Ids& ids) {
   const Credentials& who = request.process.credentials;
-  return request.memory.put(request.args[0], who.*ids.real) && request.memory.put(request.args[1], who.*ids.effective) &&
+  return request.memory.put(request.args[0], who.*ids.real) &&
+                 request.memory.put(request.args[1], who.*ids.effective) &&
                  request.memory.put(request.args[2], who.*ids.saved)
              ? 0
              : -EFAULT;

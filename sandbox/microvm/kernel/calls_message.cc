@@ -165,8 +165,8 @@ struct Receiver {
     if (got < 0) return got;
     const auto length = std::min<size_t>(static_cast<size_t>(got), bytes.size());
     if (memory.scatter(slices, std::span(bytes).first(length)) < length) return -EFAULT;
-    const int64_t error = header_at != 0 ? give_header(message)
-                                         : give_address(memory, message.address, header.name, name_length_at);
+    const int64_t error =
+        header_at != 0 ? give_header(message) : give_address(memory, message.address, header.name, name_length_at);
     return error < 0 ? error : got;
   }
 };

@@ -114,7 +114,8 @@ int64_t on_chmod(Request& request) { return change_mode(request, none, 0, reques
 int64_t on_fchmodat(Request& request) { return change_mode(request, 0, 1, request.args[2]); }
 int64_t on_fchmod(Request& request) {
   const FilePtr file = request.file(0);
-  return file ? request.system.files.change_mode(*file->node(), static_cast<uint32_t>(request.args[1] & 07777)) : -EBADF;
+  return file ? request.system.files.change_mode(*file->node(), static_cast<uint32_t>(request.args[1] & 07777))
+              : -EBADF;
 }
 int64_t on_chown(Request& request) { return change_owner(request, none, 0, 1, true); }
 int64_t on_lchown(Request& request) { return change_owner(request, none, 0, 1, false); }

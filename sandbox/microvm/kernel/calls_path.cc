@@ -71,9 +71,7 @@ int64_t node_at(Request& request, uint64_t flags, bool follow, std::shared_ptr<N
 
 int64_t on_open(Request& request) { return do_open(request, none, 0, request.args[1], request.args[2]); }
 int64_t on_openat(Request& request) { return do_open(request, 0, 1, request.args[2], request.args[3]); }
-int64_t on_creat(Request& request) {
-  return do_open(request, none, 0, O_CREAT | O_WRONLY | O_TRUNC, request.args[1]);
-}
+int64_t on_creat(Request& request) { return do_open(request, none, 0, O_CREAT | O_WRONLY | O_TRUNC, request.args[1]); }
 
 int64_t on_openat2(Request& request) {
   struct How {
@@ -206,7 +204,8 @@ int64_t on_getcwd(Request& request) {
   std::string path = request.system.files.path_of(*request.place().cwd);
   if (path.ends_with(" (deleted)")) return -ENOENT;
   const std::string root = request.system.files.path_of(*request.place().root);
-  if (root != "/") path = path == root ? "/" : path.starts_with(root + "/") ? path.substr(root.size()) : "(unreachable)" + path;
+  if (root != "/")
+    path = path == root ? "/" : path.starts_with(root + "/") ? path.substr(root.size()) : "(unreachable)" + path;
   if (path.size() + 1 > request.args[1]) return -ERANGE;
   const auto bytes = std::as_bytes(std::span(path.c_str(), path.size() + 1));
   return request.memory.write(request.args[0], bytes) ? static_cast<int64_t>(path.size() + 1) : -EFAULT;

@@ -47,17 +47,16 @@ std::vector<FilePtr> files_of(const std::vector<Asked>& asked) {
 
 int64_t do_poll(Request& request, std::optional<uint64_t> deadline) {
   std::vector<struct ::pollfd> fds;
-  const int64_t error =
-      request.memory.list(request.args[0], request.args[1] & 0xffffffff,
-                          std::min<size_t>(polled_most, request.descriptor_limit()), fds);
+  const int64_t error = request.memory.list(request.args[0], request.args[1] & 0xffffffff,
+                                            std::min<size_t>(polled_most, request.descriptor_limit()), fds);
   if (error < 0) return error;
   std::vector<Asked> asked;
   for (const auto& each : fds)
     asked.push_back({each.fd, static_cast<uint16_t>(each.events), request.process.files->get(each.fd)});
   Wait wait;
   wait.files = files_of(asked);
-  auto finish = [memory = request.memory, to = request.args[0], fds, asked](bool always) mutable
-      -> std::optional<int64_t> {
+  auto finish = [memory = request.memory, to = request.args[0], fds,
+                 asked](bool always) mutable -> std::optional<int64_t> {
     int64_t ready = 0;
     for (size_t i = 0; i < fds.size(); ++i) {
       fds[i].revents = static_cast<int16_t>(answer(asked[i]));
@@ -86,7 +85,9 @@ int64_t read_sets(Request& request, size_t count, Sets& sets) {
   return 0;
 }
 
-bool in_set(const std::vector<uint8_t>& set, size_t fd) { return fd / 8 < set.size() && (set[fd / 8] >> fd % 8 & 1) != 0; }
+bool in_set(const std::vector<uint8_t>& set, size_t fd) {
+  return fd / 8 < set.size() && (set[fd / 8] >> fd % 8 & 1) != 0;
+}
 
 int64_t do_select(Request& request, std::optional<uint64_t> deadline) {
   if (request.number(0) < 0) return -EINVAL;

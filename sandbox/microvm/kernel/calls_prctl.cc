@@ -158,7 +158,8 @@ int64_t change_limit(Request& request, Process& process, size_t which, const str
   const bool may_raise = (request.process.credentials.effective >> CAP_SYS_RESOURCE & 1) != 0;
   if (wanted.rlim_max > limit.rlim_max && !may_raise) return -EPERM;
   // Ours are bounds of the sandbox: nobody raises them, root neither.
-  if ((which == RLIMIT_NOFILE && wanted.rlim_max > 4096) || (which == RLIMIT_NPROC && wanted.rlim_max > limit.rlim_max)) {
+  if ((which == RLIMIT_NOFILE && wanted.rlim_max > 4096) ||
+      (which == RLIMIT_NPROC && wanted.rlim_max > limit.rlim_max)) {
     if (wanted.rlim_cur > limit.rlim_max) return -EPERM;
     limit.rlim_cur = wanted.rlim_cur;
     return 0;

@@ -31,7 +31,8 @@ int64_t after_clone(Request& request, int64_t tid, uint64_t flags) {
 
 int64_t do_clone(Request& request, const CloneRequest& clone) {
   const uint64_t flags = clone.flags;
-  if ((flags & namespace_flags & ~uint64_t{CLONE_NEWTIME}) != 0) return request.refuse("clone with a namespace", -EPERM);
+  if ((flags & namespace_flags & ~uint64_t{CLONE_NEWTIME}) != 0)
+    return request.refuse("clone with a namespace", -EPERM);
   if ((flags & CLONE_THREAD) != 0 && (flags & CLONE_SIGHAND) == 0) return -EINVAL;
   if ((flags & CLONE_SIGHAND) != 0 && (flags & CLONE_VM) == 0) return -EINVAL;
   if ((flags & CLONE_SIGHAND) != 0 && (flags & CLONE_CLEAR_SIGHAND) != 0) return -EINVAL;
@@ -117,7 +118,8 @@ int64_t on_clone3(Request& request) {
   std::vector<std::byte> bytes(size);
   if (!request.memory.read(request.args[0], bytes)) return -EFAULT;
   std::copy_n(bytes.data(), std::min<size_t>(size, sizeof args), reinterpret_cast<std::byte*>(&args));
-  if (size > sizeof args && std::any_of(bytes.begin() + sizeof args, bytes.end(), [](auto b) { return b != std::byte{0}; }))
+  if (size > sizeof args &&
+      std::any_of(bytes.begin() + sizeof args, bytes.end(), [](auto b) { return b != std::byte{0}; }))
     return -E2BIG;
   if (args.exit_signal > CSIGNAL || args.set_tid_size != 0 || (args.flags & CSIGNAL) != 0) return -EINVAL;
   if ((args.stack == 0) != (args.stack_size == 0)) return -EINVAL;
@@ -133,7 +135,8 @@ int64_t on_clone3(Request& request) {
 int64_t on_execve(Request& request) {
   Found found;
   if (const int64_t error = request.find_there(Request::no_folder, 0, true, found); error < 0) return error;
-  return do_exec(request, request.thread.call->texts.front().text, request.args[1], request.args[2]);
+  const std::string path = request.thread.call->texts.front().text;
+  return do_exec(request, path, request.args[1], request.args[2]);
 }
 
 int64_t on_execveat(Request& request) {
@@ -180,7 +183,8 @@ int64_t on_set_robust_list(Request& request) {
 }
 
 int64_t on_get_robust_list(Request& request) {
-  const Thread* thread = request.args[0] == 0 ? &request.thread : request.system.find_thread(static_cast<uint32_t>(request.args[0]));
+  const Thread* thread =
+      request.args[0] == 0 ? &request.thread : request.system.find_thread(static_cast<uint32_t>(request.args[0]));
   if (thread == nullptr) return -ESRCH;
   return request.memory.put(request.args[1], thread->robust_list) && request.memory.put(request.args[2], uint64_t{24})
              ? 0

@@ -50,7 +50,8 @@ int64_t on_rt_sigaction(Request& request) {
     if (!request.memory.get(request.args[1], wanted)) return -EFAULT;
     wanted.mask &= ~unblockable;
     action = wanted;
-    const bool ignores = wanted.handler == 1 || (wanted.handler == 0 && signal_default(number) == SignalDefault::ignore);
+    const bool ignores =
+        wanted.handler == 1 || (wanted.handler == 0 && signal_default(number) == SignalDefault::ignore);
     if (ignores) {
       request.process.pending.remove(signal_bit(number));
       for (const auto& thread : request.process.threads) thread->pending.remove(signal_bit(number));

@@ -57,8 +57,8 @@ int64_t on_socket(Request& request) {
   if (request.system.options.sockets == nullptr) return request.unsupported("socket", -EAFNOSUPPORT);
   std::shared_ptr<Socket> socket;
   const int type = request.number(1);
-  const int64_t error = request.system.options.sockets->make(request.process.pid, request.number(0),
-                                                             type & ~type_flags, request.number(2), socket);
+  const int64_t error = request.system.options.sockets->make(request.process.pid, request.number(0), type & ~type_flags,
+                                                             request.number(2), socket);
   return error < 0 ? check_made(request, error) : install_socket(request, socket, type);
 }
 
@@ -66,8 +66,8 @@ int64_t on_socketpair(Request& request) {
   if (request.system.options.sockets == nullptr) return request.unsupported("socketpair", -EAFNOSUPPORT);
   std::shared_ptr<Socket> first, second;
   const int type = request.number(1);
-  const int64_t error = request.system.options.sockets->make_pair(
-      request.process.pid, request.number(0), type & ~type_flags, request.number(2), first, second);
+  const int64_t error = request.system.options.sockets->make_pair(request.process.pid, request.number(0),
+                                                                  type & ~type_flags, request.number(2), first, second);
   if (error < 0) return check_made(request, error);
   const int64_t one = install_socket(request, first, type);
   if (one < 0) return one;

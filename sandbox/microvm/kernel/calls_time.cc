@@ -41,9 +41,7 @@ std::optional<uint64_t> read_clock(const System& system, const Thread& thread, i
   return found == system.table.end() ? std::nullopt : std::optional(System::process_cpu(*found->second));
 }
 
-bool real_clock(int clock) {
-  return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_ALARM || clock == CLOCK_TAI;
-}
+bool real_clock(int clock) { return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_ALARM || clock == CLOCK_TAI; }
 
 int64_t on_clock_gettime(Request& request) {
   const auto ns = read_clock(request.system, request.thread, request.number(0));

@@ -155,9 +155,7 @@ int64_t on_timer_getoverrun(Request& request) {
   return timer == nullptr ? -EINVAL : timer->overruns;
 }
 
-int64_t on_timer_delete(Request& request) {
-  return request.process.timers.erase(request.number(0)) == 0 ? -EINVAL : 0;
-}
+int64_t on_timer_delete(Request& request) { return request.process.timers.erase(request.number(0)) == 0 ? -EINVAL : 0; }
 
 int64_t on_timerfd_create(Request& request) {
   const uint64_t flags = request.args[1];
@@ -173,7 +171,8 @@ int64_t on_timerfd_create(Request& request) {
 int64_t on_timerfd_settime(Request& request) {
   const FilePtr file = request.file(0);
   const auto timer = std::dynamic_pointer_cast<TimerFile>(file);
-  struct ::itimerspec wanted {}, before {};
+  struct ::itimerspec wanted {
+  }, before{};
   if (!request.memory.get(request.args[2], wanted)) return -EFAULT;
   if (!file) return -EBADF;
   if (!timer) return -EINVAL;

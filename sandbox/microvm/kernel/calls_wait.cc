@@ -40,7 +40,8 @@ struct News {
 };
 
 bool matches(const Process& child, const Which& which) {
-  if ((which.options & __WALL) == 0 && ((which.options & __WCLONE) != 0) != (child.exit_signal != SIGCHLD)) return false;
+  if ((which.options & __WALL) == 0 && ((which.options & __WCLONE) != 0) != (child.exit_signal != SIGCHLD))
+    return false;
   switch (which.type) {
     case P_PID:
     case P_PIDFD:

@@ -35,7 +35,8 @@ Result<Opened> open_program(FileSystem& files, const Place& place, const std::st
   files.status(*found.node, status);
   if (!S_ISREG(status.st_mode)) return failed(path + ": not a regular file", EACCES);
   if ((status.st_mode & 0111) == 0) return failed(path + ": not executable", EACCES);
-  Opened opened{found.node, files.path_of(*found.node), static_cast<uint64_t>(status.st_size), std::string(script_line_most, '\0')};
+  Opened opened{found.node, files.path_of(*found.node), static_cast<uint64_t>(status.st_size),
+                std::string(script_line_most, '\0')};
   const int64_t got = files.read(*found.node, 0, std::as_writable_bytes(std::span(opened.head)));
   if (got < 0) return failed(path + ": cannot be read", static_cast<int>(-got));
   opened.head.resize(static_cast<size_t>(got));
@@ -75,15 +76,18 @@ bool map_segment(AddressSpace& space, const Opened& program, const ElfSegment& s
   const uint64_t file_end = segment.address + bias + segment.file_bytes;
   const uint64_t memory_end = page_up(segment.address + bias + segment.memory_bytes);
   if (segment.file_bytes > 0) {
-    Region file{.begin = begin, .access = access, .node = program.node, .name = program.path,
-                 .offset = page_down(segment.offset)};
+    Region file{.begin = begin,
+                .access = access,
+                .node = program.node,
+                .name = program.path,
+                .offset = page_down(segment.offset)};
     if (space.map(std::move(file), file_end - begin, true) < 0) return false;
   }
   const uint64_t empty = segment.file_bytes > 0 ? page_up(file_end) : begin;
-  if (memory_end > empty &&
-      space.map(Region{.begin = empty, .access = access}, memory_end - empty, true) < 0)
+  if (memory_end > empty && space.map(Region{.begin = empty, .access = access}, memory_end - empty, true) < 0)
     return false;
-  if (segment.memory_bytes > segment.file_bytes && segment.write && file_end % page_bytes != 0 && segment.file_bytes > 0) {
+  if (segment.memory_bytes > segment.file_bytes && segment.write && file_end % page_bytes != 0 &&
+      segment.file_bytes > 0) {
     const std::vector<std::byte> zeros(page_up(file_end) - file_end);
     return UserMemory(space).write(file_end, zeros);
   }
@@ -144,21 +148,21 @@ Layout System::new_layout() {
 
 static std::vector<uint64_t> auxiliary(const Process& process, const ElfImage& image, uint64_t bias, uint64_t base) {
   const Credentials& who = process.credentials;
-  return {AT_PHDR, image.headers == 0 ? 0 : image.headers + bias,
-          AT_PHENT, sizeof(Elf64_Phdr),
-          AT_PHNUM, image.header_count,
-          AT_PAGESZ, page_bytes,
-          AT_BASE, base,
-          AT_FLAGS, 0,
-          AT_ENTRY, image.entry + bias,
-          AT_UID, who.uid,
-          AT_EUID, who.euid,
-          AT_GID, who.gid,
-          AT_EGID, who.egid,
-          AT_SECURE, 0,
-          AT_HWCAP, 0x178bfbff,
-          AT_HWCAP2, 0,
-          AT_CLKTCK, 100,
+  return {AT_PHDR,        image.headers == 0 ? 0 : image.headers + bias,
+          AT_PHENT,       sizeof(Elf64_Phdr),
+          AT_PHNUM,       image.header_count,
+          AT_PAGESZ,      page_bytes,
+          AT_BASE,        base,
+          AT_FLAGS,       0,
+          AT_ENTRY,       image.entry + bias,
+          AT_UID,         who.uid,
+          AT_EUID,        who.euid,
+          AT_GID,         who.gid,
+          AT_EGID,        who.egid,
+          AT_SECURE,      0,
+          AT_HWCAP,       0x178bfbff,
+          AT_HWCAP2,      0,
+          AT_CLKTCK,      100,
           AT_MINSIGSTKSZ, 3632};
 }
 
@@ -168,10 +172,8 @@ static Result<Registers> build_stack(System& system, const Process& process, Add
                                      const std::vector<std::string>& environment) {
   const uint64_t top = space.layout().stack_top;
   const uint64_t size = 34 * page_bytes;
-  const Region stack{.begin = top - size,
-                      .access = {true, true, image.executable_stack},
-                      .grows_down = true,
-                      .role = Role::stack};
+  const Region stack{
+      .begin = top - size, .access = {true, true, image.executable_stack}, .grows_down = true, .role = Role::stack};
   if (space.map(stack, size, true) < 0) return failed(path + ": no room for its stack", ENOMEM);
   StackBuilder builder(space, top - sizeof(uint64_t));
   const uint64_t name = builder.push(path);

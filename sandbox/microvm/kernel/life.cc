@@ -225,8 +225,8 @@ void System::end_process(Process& process, int32_t wait_status) {
   process.stopped = false;
   process.wait_status = wait_status;
   while (!process.zombie) {
-    const auto live = std::find_if(process.threads.rbegin(), process.threads.rend(),
-                                   [](const auto& each) { return !each->gone; });
+    const auto live =
+        std::find_if(process.threads.rbegin(), process.threads.rend(), [](const auto& each) { return !each->gone; });
     end_thread(**live, wait_status);
   }
 }
@@ -254,9 +254,9 @@ void System::become_zombie(Process& process) {
   const int code = WIFEXITED(status) ? CLD_EXITED : (status & 0x80) != 0 ? CLD_DUMPED : CLD_KILLED;
   tell_parent(process, code, WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
   Process* parent = find_process(process.parent);
-  const bool unwanted =
-      parent == nullptr || (process.exit_signal == SIGCHLD && ((*parent->actions)[SIGCHLD].handler == 1 ||
-                                                               ((*parent->actions)[SIGCHLD].flags & SA_NOCLDWAIT) != 0));
+  const bool unwanted = parent == nullptr ||
+                        (process.exit_signal == SIGCHLD && ((*parent->actions)[SIGCHLD].handler == 1 ||
+                                                            ((*parent->actions)[SIGCHLD].flags & SA_NOCLDWAIT) != 0));
   if (unwanted) reap(process);
 }
 

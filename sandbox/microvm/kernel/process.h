@@ -33,8 +33,8 @@ struct Thread {
   uint32_t tid = 0;
   Process* process = nullptr;
   Context context;
-  uint64_t mask = 0;                       ///< signals blocked
-  std::optional<uint64_t> mask_after;      ///< what sigsuspend and the like put back once a signal was delivered
+  uint64_t mask = 0;                   ///< signals blocked
+  std::optional<uint64_t> mask_after;  ///< what sigsuspend and the like put back once a signal was delivered
   SignalQueue pending;
   AltStack alt_stack;
   uint64_t clear_tid = 0;
@@ -82,7 +82,7 @@ struct PosixTimer {
 
 struct Process {
   uint32_t pid = 0;
-  uint32_t parent = 1;  ///< pid; 1: the guest's init, which nobody sees and which takes every orphan
+  uint32_t parent = 1;      ///< pid; 1: the guest's init, which nobody sees and which takes every orphan
   uint32_t parent_tid = 0;  ///< thread that made it, for PR_SET_PDEATHSIG
   uint32_t group = 0;
   uint32_t session = 0;
@@ -109,7 +109,7 @@ struct Process {
   int32_t wait_status = 0;
 
   bool vfork_parent_waits = false;
-  std::string exe;   ///< path in the guest's tree
+  std::string exe;  ///< path in the guest's tree
   std::shared_ptr<Node> exe_node;
   std::string argv;  ///< NUL behind each
   std::string environ;

@@ -60,7 +60,7 @@ struct Region {
   std::shared_ptr<Node> node = {};            ///< file behind it
   std::string name = {};                      ///< of that file, as it was opened
   std::shared_ptr<SharedMemory> object = {};  ///< where shared
-  uint64_t offset = 0;                   ///< of `begin` in the file or object
+  uint64_t offset = 0;                        ///< of `begin` in the file or object
 
   [[nodiscard]] uint64_t bytes() const { return end - begin; }
   [[nodiscard]] bool holds(uint64_t address) const { return address >= begin && address < end; }

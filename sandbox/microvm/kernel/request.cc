@@ -55,7 +55,8 @@ void Request::tell_found(const Found& found, bool second) {
   tell(second ? TextKind::full_path2 : TextKind::full_path, std::move(text));
 }
 
-int64_t Request::path_from(size_t folder, size_t argument, std::string& text, std::shared_ptr<Node>& from, bool second) {
+int64_t Request::path_from(size_t folder, size_t argument, std::string& text, std::shared_ptr<Node>& from,
+                           bool second) {
   if (const int64_t error = path(argument, text, second ? TextKind::path2 : TextKind::path); error < 0) return error;
   if (text.empty()) return -ENOENT;
   return folder != no_folder && text.front() != '/' ? base(folder, from) : 0;

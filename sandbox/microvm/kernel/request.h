@@ -37,7 +37,8 @@ struct Request {
   /// Path to what it leads to; `folder` is the argument with the descriptor, or no_folder. Tells both texts.
   int64_t find(size_t folder, size_t argument, bool follow, Found& out, bool second = false);
   /// The same up to the look-up: the text and where it begins.
-  int64_t path_from(size_t folder, size_t argument, std::string& text, std::shared_ptr<Node>& from, bool second = false);
+  int64_t path_from(size_t folder, size_t argument, std::string& text, std::shared_ptr<Node>& from,
+                    bool second = false);
   /// The same, and -ENOENT where nothing is there.
   int64_t find_there(size_t folder, size_t argument, bool follow, Found& out);
   /// The same for calls that make, rename and remove names: what is at the end is never followed.

@@ -1,4 +1,5 @@
-// The loop: one thread runs on the virtual CPU until its slice is over or it must wait; when all wait for time, time jumps.
+// The loop: one thread runs on the virtual CPU until its slice is over or it must wait; when all wait for time, time
+// jumps.
 
 #include <sys/wait.h>
 
@@ -67,7 +68,8 @@ bool System::skip_time() {
   }
   if (next == UINT64_MAX) {
     finish(Status::timed_out,
-           stopped ? "all its processes are stopped" : "all its threads wait for something that cannot happen", SIGKILL);
+           stopped ? "all its processes are stopped" : "all its threads wait for something that cannot happen",
+           SIGKILL);
     return false;
   }
   if (next > clock.boot_ns() + virtual_most_ns) {

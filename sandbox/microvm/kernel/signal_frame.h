@@ -1,6 +1,6 @@
 #pragma once
-// What the kernel puts on the program's stack for a handler, and takes back from it: x86-64's struct rt_sigframe, byte for
-// byte (arch/x86/include/uapi/asm/sigcontext.h). What comes back is the program's and may be anything.
+// What the kernel puts on the program's stack for a handler, and takes back from it: x86-64's struct rt_sigframe, byte
+// for byte (arch/x86/include/uapi/asm/sigcontext.h). What comes back is the program's and may be anything.
 
 #include <cstddef>
 #include <cstdint>

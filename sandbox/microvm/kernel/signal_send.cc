@@ -84,11 +84,7 @@ void System::tell_parent(Process& process, int code, int32_t status) {
   if (!ended && (action.flags & SA_NOCLDSTOP) != 0) return;
   const int number = ended ? process.exit_signal : SIGCHLD;
   if (!valid_signal(number)) return;
-  send(*parent, {.number = number,
-                 .code = code,
-                 .pid = process.pid,
-                 .uid = process.credentials.uid,
-                 .status = status});
+  send(*parent, {.number = number, .code = code, .pid = process.pid, .uid = process.credentials.uid, .status = status});
 }
 
 bool System::has_signal(const Thread& thread) const {

@@ -1,6 +1,6 @@
 #pragma once
-// Everything that the guest's Linux consists of, and what happens to processes in it. Handlers of calls (request.h) and the
-// loop (run.cc) work on it.
+// Everything that the guest's Linux consists of, and what happens to processes in it. Handlers of calls (request.h) and
+// the loop (run.cc) work on it.
 
 #include <cstdint>
 #include <map>

@@ -10,12 +10,11 @@ constexpr size_t maps_most = 1u << 20;
 
 std::string line_of(const Region& region) {
   char head[128];
-  const int length =
-      std::snprintf(head, sizeof head, "%08llx-%08llx %c%c%c%c %08llx %s %llu ",
-                    static_cast<unsigned long long>(region.begin), static_cast<unsigned long long>(region.end),
-                    region.access.read ? 'r' : '-', region.access.write ? 'w' : '-', region.access.execute ? 'x' : '-',
-                    region.shared ? 's' : 'p', static_cast<unsigned long long>(region.offset),
-                    region.node ? "08:01" : "00:00", static_cast<unsigned long long>(region.node ? 1 : 0));
+  const int length = std::snprintf(
+      head, sizeof head, "%08llx-%08llx %c%c%c%c %08llx %s %llu ", static_cast<unsigned long long>(region.begin),
+      static_cast<unsigned long long>(region.end), region.access.read ? 'r' : '-', region.access.write ? 'w' : '-',
+      region.access.execute ? 'x' : '-', region.shared ? 's' : 'p', static_cast<unsigned long long>(region.offset),
+      region.node ? "08:01" : "00:00", static_cast<unsigned long long>(region.node ? 1 : 0));
   std::string line(head, static_cast<size_t>(length));
   const std::string name = region.role == Role::heap ? "[heap]" : region.role == Role::stack ? "[stack]" : region.name;
   if (!name.empty()) {

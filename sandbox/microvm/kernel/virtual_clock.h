@@ -1,5 +1,6 @@
 #pragma once
-// Time as the program sees it: the host's while something runs, and a jump ahead whenever everything waits for time alone.
+// Time as the program sees it: the host's while something runs, and a jump ahead whenever everything waits for time
+// alone.
 
 #include <cstdint>
 #include <functional>

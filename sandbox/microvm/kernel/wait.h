@@ -18,7 +18,7 @@ struct Wait {
   int64_t at_deadline = 0;           ///< with this result
   /// A signal with a handler came: the result. Null: -EINTR.
   std::function<int64_t()> interrupted;
-  bool restarts = false;  ///< the call is made again after a handler that was installed with SA_RESTART
+  bool restarts = false;       ///< the call is made again after a handler that was installed with SA_RESTART
   bool killable_only = false;  ///< vfork's parent: handlers wait
   std::vector<FilePtr> files;  ///< whose own timers may end it
 };
