@@ -15,13 +15,15 @@ namespace shrike::sandbox::microvm {
 struct Abilities {
   std::string kind;                               ///< "paravirtual" (SYSCALL stays in ring 3), "hardware"
   bool smep = false, smap = false, umip = false;  ///< switched on
-  bool traps_int80 = false;
+  bool traps_int80 = false;                       ///< told as a foreign call; else as an exception
 };
 
+/// Belongs to the thread that made it: only that one may run, reset and end it.
 class Machine final : public Cpu {
  public:
   /// Opens /dev/kvm, makes the machine, finds out by running it what kind it is. Errors: no /dev/kvm (what to do); an
-  /// API version or a capability that is missing, named; errno of an ioctl. Cost here: 1.0 ms, most of it KVM's.
+  /// API version or a capability that is missing, named; errno of an ioctl; a protection that does not hold here. Cost
+  /// here: 1.3 ms, most of it KVM's.
   static Result<std::unique_ptr<Machine>> create(uint64_t memory_bytes);
   /// The same with /dev/kvm opened before: for a process that is jailed already.
   static Result<std::unique_ptr<Machine>> create(const Fd& kvm, uint64_t memory_bytes);
@@ -33,8 +35,8 @@ class Machine final : public Cpu {
 
   [[nodiscard]] Physical& physical();
   [[nodiscard]] const Abilities& abilities() const;
-  /// Everything back to as it was after create: memory, every register, MSRs, FPU. Page tables must be gone. Errors:
-  /// KVM's.
+  /// Everything back to as it was after create: memory, every register, MSRs, FPU. Page tables and contexts must be
+  /// gone. Errors: KVM's.
   Result<void> reset();
   /// Compares memory and CPU with the template, all of it. Errors: the first difference.
   Result<void> check_reset();
@@ -42,7 +44,11 @@ class Machine final : public Cpu {
  private:
   struct Impl;
   explicit Machine(std::unique_ptr<Impl> impl);
+  Result<void> prepare_template();
   std::unique_ptr<Impl> impl_;
 };
+
+/// Opens /dev/kvm. Errors: there is none, or it may not be used; the sentence says what to do.
+Result<Fd> open_kvm();
 
 }  // namespace shrike::sandbox::microvm
