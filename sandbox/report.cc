@@ -65,6 +65,7 @@ json connection_json(const Connection& c) {
   return {{"pid", c.pid},
           {"protocol", bounded(c.protocol)},
           {"address", bounded(c.address)},
+          {"name", bounded(c.name)},
           {"sent_bytes", c.sent_bytes},
           {"received_bytes", c.received_bytes},
           {"first_bytes", bounded(c.first_bytes)},
@@ -76,6 +77,7 @@ Result<void> read(const json& value, const std::string& where, Connection& c) {
   object.small("pid", c.pid, UINT32_MAX);
   object.text("protocol", c.protocol, text_max);
   object.text("address", c.address, text_max);
+  object.text("name", c.name, text_max);
   object.number("sent_bytes", c.sent_bytes);
   object.number("received_bytes", c.received_bytes);
   object.text("first_bytes_hex", bytes, 2 * report_text_max);

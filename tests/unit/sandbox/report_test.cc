@@ -18,7 +18,7 @@ Report some_report() {
   r.calls = 5;
   r.artefacts = {{"/tmp/x", 3, "abc"}};
   r.processes = {{2, 0, "/tmp/p", {"p", "1"}, 5, 9, 256, 7}};
-  r.connections = {{2, "tcp", "203.0.113.7:443", 10, 20, std::string("GET \xff\0x", 7)}};
+  r.connections = {{2, "tcp", "203.0.113.7:443", 10, 20, std::string("GET \xff\0x", 7), "c2.example"}};
   r.refusals = {{"ptrace", "never allowed", 2}};
   r.steps = {{"clone", 1000}};
   r.reasons = {{"rule", "high", 0.5, "because", 2}};
