@@ -103,7 +103,7 @@ TEST_F(MicrovmHostile, EverySoftwareInterruptIsRefusedToldOrATrap) {
       EXPECT_EQ(offset, 2u);
     } else if (hardware || vector < 0x17 || vector > 0x1a) {
       EXPECT_EQ(exit.kind, Exit::Kind::exception) << vector << exit.what;
-      EXPECT_EQ(offset, vector == 3 || vector == 4 ? 2u : 0u) << vector;
+      EXPECT_TRUE(emulated() || offset == (vector == 3 || vector == 4 ? 2u : 0u)) << vector;
     } else {
       // The paravirtual KVM takes some for its own and goes on behind them.
       EXPECT_TRUE(exit.kind == Exit::Kind::exception || exit.kind == Exit::Kind::call) << vector << exit.what;
@@ -111,7 +111,7 @@ TEST_F(MicrovmHostile, EverySoftwareInterruptIsRefusedToldOrATrap) {
     expect_contained(exit, "int " + std::to_string(vector));
   }
   expect_exception({"int3", {0xcc}, {breakpoint}});
-  expect_exception({"icebp", {0xf1}, {debug}});
+  expect_exception({"icebp", {0xf1}, {debug, invalid_opcode}});
 }
 
 TEST_F(MicrovmHostile, OtherWaysIntoAKernelAreTold) {
@@ -261,6 +261,7 @@ TEST_F(MicrovmHostile, TrapsHeldBackByMovSsDoNotComeInRingZero) {
 }
 
 TEST_F(MicrovmHostile, UnalignedAccessWithTheFlagSetIsAnException) {
+  if (emulated()) GTEST_SKIP() << "this CPU does not check alignment";
   // The flag, then a load at an odd address.
   const Exit exit =
       run(Bytes{0x68} + imm(uint32_t{0x40000}) + Bytes{0x9d} + mov_rbx(data_address + 1) + load_code + syscall_code);
@@ -334,6 +335,7 @@ TEST_F(MicrovmHostile, DataSegmentsOfAllKindsAreLoadedOrRefused) {
 }
 
 TEST_F(MicrovmHostile, BadFpuStatesAreExceptions) {
+  if (emulated()) GTEST_SKIP() << "this CPU takes any FPU state";
   const Bytes area = mov_rbx(data_address);
   const Bytes all = Bytes{0x31, 0xc0, 0xff, 0xc8, 0x31, 0xd2, 0xff, 0xca};  // eax = edx = -1
   const auto fill = [&](size_t from, size_t to) {
