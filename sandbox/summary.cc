@@ -67,8 +67,7 @@ void Summary::call(const Call& call) {
       began(call);
       break;
     case CallKind::exec:
-      executed(call);
-      break;
+      return executed(call);
     case CallKind::exit:
       if (GuestProcess* p = call.args[1] == 1 ? process(call.pid) : nullptr; p != nullptr) {
         p->wait_status = static_cast<int32_t>(call.args[0]);

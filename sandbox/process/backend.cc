@@ -31,7 +31,7 @@ Result<void> ProcessBackend::prepare() {
   InitPlan plan;
   plan.view = options_.view;
   plan.may_set_groups = ::geteuid() == 0;
-  plan.all_ports = options_.tracers != nullptr;
+  plan.all_ports = options_.tracers != nullptr && options_.tracers->brings_ports();
   plan.limit_data = options_.cgroups->with("memory") == nullptr;
   ready_ = TRY(Sandbox::prepare(*options_.cgroups, plan, options_.name, options_.uid));
   return {};

@@ -30,16 +30,18 @@ class Filters {
   std::vector<One> all_;
 };
 
-/// A tracer for one sandbox, before its program runs: gets the sandbox and the sockets of its sink (empty without
-/// network). Null: by notification.
+/// What eBPF does for one sandbox; without it calls are told by notification.
 class TracerSource {
  public:
   virtual ~TracerSource() = default;
-  virtual Result<std::unique_ptr<Tracer>> begin(Sandbox& sandbox, const Policy& policy, const Job& job) = 0;
-  /// The sink's sockets, once it has them.
+  /// Begins to trace a sandbox whose program does not run yet. Errors: errno.
+  virtual Result<std::unique_ptr<Tracer>> begin(Sandbox& sandbox, const Policy& policy) = 0;
+  /// Whether bring_ports() can do it, and why not.
+  [[nodiscard]] virtual bool brings_ports() const = 0;
+  [[nodiscard]] virtual std::string no_ports() const = 0;
+  /// Brings every port of the sandbox's network to its sink's sockets: TCP 4, TCP 6, UDP 4, UDP 6 (without IPv6: TCP 4,
+  /// UDP 4). Errors: errno.
   virtual Result<void> bring_ports(Sandbox& sandbox, const std::vector<Fd>& sockets) = 0;
-  /// Why there is none, for the report.
-  [[nodiscard]] virtual std::string note() const = 0;
 };
 
 struct ProcessOptions {

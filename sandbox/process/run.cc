@@ -49,7 +49,7 @@ Result<void> Run::set_up(JobFiles files) {
   program_sha256_ = TRY(sha256_of_file(program.get()));
   for (auto& note : sandbox_.cgroup().limit(job_.limits)) notes_.push_back(std::move(note));
   if (options_.tracers != nullptr) {
-    auto tracer = options_.tracers->begin(sandbox_, filter.policy, job_);
+    auto tracer = options_.tracers->begin(sandbox_, filter.policy);
     if (tracer)
       tracer_ = std::move(*tracer);
     else
@@ -68,8 +68,8 @@ Result<void> Run::set_up(JobFiles files) {
   for (const auto& file : files.files) fds.push_back(file.get());
   TRY_VOID(say(sandbox_.link(), Word::job, notify ? "notify" : "", fds));
   const Heard placed = TRY(sandbox_.expect(Word::placed));
-  if (options_.tracers != nullptr && !placed.fds.empty())
-    if (auto done = options_.tracers->bring_ports(sandbox_, placed.fds); !done) notes_.push_back(done.error().message);
+  if (options_.tracers != nullptr && options_.tracers->brings_ports() && !placed.fds.empty())
+    TRY_VOID(options_.tracers->bring_ports(sandbox_, placed.fds));
   before_ = sandbox_.files();
   stamp_file(sandbox_.root_fd(), job_.program, before_);
   for (const auto& file : job_.files) stamp_file(sandbox_.root_fd(), file.path, before_);
