@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -14,6 +13,7 @@
 #include <cstdlib>
 
 #include "common/base/bytes.h"
+#include "sandbox/pidfd.h"
 
 extern char** environ;
 
@@ -84,7 +84,7 @@ Result<Started> start_own(const std::string& given) {
   const int error = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, const_cast<char**>(argv), environ);
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return errno_error(program, error);
-  started.pidfd = Fd(::pidfd_open(pid, 0));
+  started.pidfd = open_pidfd(pid);
   if (!started.pidfd.valid()) {
     const Error failed = errno_error("pidfd_open");
     started.socket.reset();  // it ends by that
@@ -129,7 +129,7 @@ JobClient::~JobClient() {
   int count = 0;
   do count = ::poll(&ended, 1, 30'000);
   while (count < 0 && errno == EINTR);
-  if (count == 0) ::pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0);
+  if (count == 0) kill_pidfd(pidfd_);
   while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), nullptr, WEXITED) != 0 &&
          errno == EINTR) {
   }

@@ -85,8 +85,8 @@ Policy policy_for(Profile profile, Network network);
 
 /// How the kernel answers what is refused.
 enum class Answer : uint8_t { error, kill, notify };
-/// `refused` is how it answers what is not allowed; with `notify_allowed`, what is allowed is told to the listener too
-/// (which lets it go on). Cost: milliseconds, libseccomp's. Errors: libseccomp's.
+/// `refused` is how it answers what is not allowed; with `notify_allowed`, everything else is told to the listener too
+/// (which lets go on what is allowed). Cost: milliseconds, libseccomp's. Errors: libseccomp's.
 Result<std::vector<sock_filter>> policy_filter(const Policy& policy, Answer refused, bool notify_allowed);
 
 /// "openat", "call 999": name of a call in its ABI.

@@ -67,8 +67,7 @@ void Summary::call(const Call& call) {
       began(call);
       break;
     case CallKind::exec:
-      executed(call);
-      break;
+      return executed(call);
     case CallKind::exit:
       if (GuestProcess* p = call.args[1] == 1 ? process(call.pid) : nullptr; p != nullptr) {
         p->wait_status = static_cast<int32_t>(call.args[0]);
@@ -129,11 +128,18 @@ void Summary::began(const Call& call) {
   processes_.push_back(std::move(p));
 }
 
-void Summary::executed(const Call& call) {
-  GuestProcess* p = process(call.pid);
-  if (p == nullptr) return;
-  if (const auto* exe = text_of(call, TextKind::exe)) p->exe = exe->substr(0, report_text_max);
-  if (const auto* argv = text_of(call, TextKind::argv)) p->argv = words(*argv);
+void Summary::executed(const Call& given) {
+  Call call = given;
+  if (!program_.empty()) {
+    for (auto& text : call.texts)
+      if (text.kind == TextKind::exe) text.text = program_;
+    program_.clear();
+  }
+  if (GuestProcess* p = process(call.pid)) {
+    if (const auto* exe = text_of(call, TextKind::exe)) p->exe = exe->substr(0, report_text_max);
+    if (const auto* argv = text_of(call, TextKind::argv)) p->argv = words(*argv);
+  }
+  next_.call(call);
 }
 
 Connection* Summary::connection(const std::string& protocol, const std::string& address) {

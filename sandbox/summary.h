@@ -16,8 +16,13 @@ namespace shrike::sandbox {
 
 class Summary final : public CallSink {
  public:
-  /// Passes everything on to `next`. `start_ns`: CLOCK_BOOTTIME of the job's start.
-  Summary(CallSink& next, uint64_t start_ns) : next_(next), start_ns_(start_ns) {}
+  /// Passes everything on to `next`.
+  explicit Summary(CallSink& next) : next_(next) {}
+  /// CLOCK_BOOTTIME of the job's start, and the program's name, which its first exec (of a descriptor) does not know.
+  void begin(uint64_t start_ns, std::string program) {
+    start_ns_ = start_ns;
+    program_ = std::move(program);
+  }
   void call(const Call& call) override;
   /// Calls that happened, but of which nothing is known any more.
   void lost(uint64_t count) { calls_ += count; }
@@ -37,7 +42,8 @@ class Summary final : public CallSink {
   Connection* connection(const std::string& protocol, const std::string& address);
 
   CallSink& next_;
-  uint64_t start_ns_;
+  uint64_t start_ns_ = 0;
+  std::string program_;
   uint64_t calls_ = 0, denied_ = 0, unknown_ = 0;
   std::vector<GuestProcess> processes_;
   std::map<uint32_t, size_t> by_pid_;

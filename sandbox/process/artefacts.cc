@@ -22,7 +22,9 @@ struct CloseFolder {
   void operator()(DIR* folder) const { ::closedir(folder); }
 };
 
-using Visit = std::function<void(int folder_fd, const char* name, const std::string& path, const struct stat& st)>;
+/// `covered`: another mount stands on it.
+using Visit =
+    std::function<void(int folder_fd, const char* name, const std::string& path, const struct stat& st, bool covered)>;
 
 void walk(int folder_fd, dev_t device, const std::string& path, int depth, const Visit& visit) {
   Fd again(::openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -34,10 +36,11 @@ void walk(int folder_fd, dev_t device, const std::string& path, int depth, const
     const std::string name = entry->d_name;
     if (name == "." || name == "..") continue;
     struct stat st {};
-    if (::fstatat(fd, name.c_str(), &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0 || st.st_dev != device) continue;
+    if (::fstatat(fd, name.c_str(), &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) continue;
     const std::string where = path + "/" + name;
-    if (!S_ISDIR(st.st_mode)) {
-      visit(fd, name.c_str(), where, st);
+    const bool covered = st.st_dev != device;
+    if (covered || !S_ISDIR(st.st_mode)) {
+      visit(fd, name.c_str(), where, st, covered);
       continue;
     }
     const Fd below(::openat(fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -58,17 +61,24 @@ FileStamp stamp_of(const struct stat& st) {
 
 FileStamps list_files(int root_fd) {
   FileStamps all;
-  walk_all(root_fd,
-           [&](int, const char*, const std::string& path, const struct stat& st) { all[path] = stamp_of(st); });
+  walk_all(root_fd, [&](int, const char*, const std::string& path, const struct stat& st, bool covered) {
+    all[path] = covered ? FileStamp{} : stamp_of(st);
+  });
   return all;
+}
+
+void stamp_file(int root_fd, const std::string& path, FileStamps& stamps) {
+  struct stat st {};
+  if (::fstatat(root_fd, path.c_str() + 1, &st, AT_SYMLINK_NOFOLLOW) == 0) stamps[path] = stamp_of(st);
 }
 
 std::vector<Artefact> find_artefacts(int root_fd, const FileStamps& before, size_t most, uint64_t& dropped) {
   std::vector<Artefact> found;
   uint64_t hashed = 0;
-  walk_all(root_fd, [&](int folder, const char* name, const std::string& path, const struct stat& st) {
+  walk_all(root_fd, [&](int folder, const char* name, const std::string& path, const struct stat& st, bool covered) {
     const auto old = before.find(path);
-    if (old != before.end() && old->second == stamp_of(st)) return;
+    // What was mounted there is gone with its processes, and shows what it stood on.
+    if (covered || (old != before.end() && (old->second == FileStamp{} || old->second == stamp_of(st)))) return;
     if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode)) return;
     if (found.size() >= most) {
       ++dropped;

@@ -11,7 +11,7 @@
 
 namespace shrike::sandbox::process {
 
-/// Which files there were before: device and inode and when last changed, by path.
+/// Which files there were before, by path: inode and when last changed; both 0 where another mount stood.
 struct FileStamp {
   uint64_t inode = 0;
   int64_t changed_ns = 0;
@@ -21,6 +21,8 @@ using FileStamps = std::map<std::string, FileStamp>;
 
 /// All regular files and links of the file system at `root_fd`, other mounts left out.
 FileStamps list_files(int root_fd);
+/// Adds one of them.
+void stamp_file(int root_fd, const std::string& path, FileStamps& stamps);
 /// Those that are new or changed since `before`, hashed, `most` at most; `dropped` counts the rest. Nothing may write
 /// there any more.
 std::vector<Artefact> find_artefacts(int root_fd, const FileStamps& before, size_t most, uint64_t& dropped);

@@ -68,9 +68,12 @@ std::vector<std::string> Cgroup::limit(const Limits& limits) {
   const std::string processes = std::to_string(limits.processes + own_processes);
   if (const Place* pids = with("pids"); pids == nullptr || !put(pids->folder + "/pids.max", processes))
     notes.emplace_back("processes are limited by user");
+  return notes;
+}
+
+void Cgroup::start_counting() {
   cpu_before_ns_ = 0;
   cpu_before_ns_ = usage().cpu_ns;
-  return notes;
 }
 
 CgroupUsage Cgroup::usage() const {

@@ -60,6 +60,8 @@ class Cgroup {
   Result<void> join(pid_t pid);
   /// Sets memory and process limits. Returns what could not be limited.
   std::vector<std::string> limit(const Limits& limits);
+  /// Processor time used so far is the set-up's, and counts no more.
+  void start_counting();
   [[nodiscard]] CgroupUsage usage() const;
   /// Stops (or lets go on) all that is in it. False where it cannot.
   bool freeze(bool stopped);

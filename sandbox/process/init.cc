@@ -52,8 +52,10 @@ class Steps {
   }
   void restart() {
     list_ = json::array();
-    last_ = boot_now_ns();
+    waited();
   }
+  /// What went by was somebody else's.
+  void waited() { last_ = boot_now_ns(); }
 
  private:
   json list_ = json::array();
@@ -66,6 +68,7 @@ class Init {
 
   Result<void> prepare() {
     TRY_VOID(expect(Word::go));
+    steps_.waited();
     TRY_VOID(become_user());
     steps_.done("user");
     // As ours before the host's /proc goes.
@@ -93,11 +96,12 @@ class Init {
     TRY_VOID(make_plan(rules.get()));
     steps_.done("landlock");
     TRY_VOID(expect(Word::launch));
-    steps_.restart();
+    steps_.waited();
     launched_.emplace(TRY(Launched::start(launch_)));
     steps_.done("exec");
     const int fds[] = {launched_->listener().get()};
     TRY_VOID(say(link_, Word::started, steps_.text(notes_), {fds, launch_.notify ? 1u : 0u}));
+    if (launch_.notify) launched_->wait_exec();
     // The program has its own; a pipe ends only when nobody has it open.
     fds_.clear();
     for (const int standard : {0, 1, 2}) ::close(standard);
@@ -187,16 +191,16 @@ class Init {
   }
 
   Result<void> make_network() {
-    if (job_.network == Network::none) return {};
+    if (job_.network == Network::none) return say(link_, Word::placed);
     TRY_VOID(loopback_up());
     TRY_VOID(whole_internet_to_loopback());
     sink_.emplace(TRY(Sink::open(!plan_.all_ports, [this](const Connection& met) { tell(met); })));
     if (!plan_.all_ports)
-      notes_.emplace_back("the sink listens at the usual ports only: no BPF program brings the others");
+      notes_.emplace_back("the sink listens at the usual ports only: no BPF program brings the others to it");
     std::vector<int> sockets;
     for (const int socket : sink_->sockets())
       if (socket >= 0) sockets.push_back(socket);
-    return say(link_, Word::sink, dump_json({{"six", sockets.size() > 2}}), sockets);
+    return say(link_, Word::placed, {}, sockets);
   }
 
   void tell(const Connection& met) const {

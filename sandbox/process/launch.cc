@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <sched.h>
@@ -26,6 +27,7 @@ struct Launched::Shared {
   std::atomic<const char*> step{nullptr};  // the one that failed
   std::atomic<int> error{0};
   std::atomic<int> listener{-1};
+  std::atomic<pid_t> runs_here{1};  // the kernel clears it when it leaves this memory
   char* stack = nullptr;
 };
 
@@ -116,6 +118,15 @@ Launched::~Launched() {
 const char* Launched::failed_step() const { return shared_->step.load(); }
 int Launched::failed_errno() const { return shared_->error.load(); }
 
+void Launched::wait_exec() const {
+  static_assert(sizeof shared_->runs_here == sizeof(int));
+  for (;;) {
+    const pid_t now = shared_->runs_here.load();
+    if (now == 0) return;
+    ::syscall(SYS_futex, &shared_->runs_here, FUTEX_WAIT, now, nullptr, nullptr, 0);
+  }
+}
+
 Result<Launched> Launched::start(const Launch& plan) {
   Launched launched;
   Shared& shared = *launched.shared_;
@@ -133,8 +144,8 @@ Result<Launched> Launched::start(const Launch& plan) {
     return 127;
   };
   // A listener's first word is about exec itself, so there we may not be stopped until that is done.
-  const int flags = CLONE_VM | SIGCHLD | (plan.notify ? CLONE_FILES : CLONE_VFORK);
-  launched.pid_ = ::clone(child, shared.stack + stack_bytes, flags, &shared);
+  const int flags = CLONE_VM | SIGCHLD | CLONE_CHILD_CLEARTID | (plan.notify ? CLONE_FILES : CLONE_VFORK);
+  launched.pid_ = ::clone(child, shared.stack + stack_bytes, flags, &shared, nullptr, nullptr, &shared.runs_here);
   if (launched.pid_ < 0) return errno_error("clone");
   while (plan.notify && shared.listener.load() < 0 && shared.step.load() == nullptr) ::sched_yield();
   if (const char* step = shared.step.load(); step != nullptr)

@@ -41,6 +41,9 @@ class Launched {
   [[nodiscard]] pid_t pid() const { return pid_; }
   /// Of notifications; invalid without.
   [[nodiscard]] const Fd& listener() const { return listener_; }
+  /// With a listener: waits until it has executed the program, or ended. Only after that may what the plan names be
+  /// closed.
+  void wait_exec() const;
   /// The step that failed after all (with a listener, exec); null when it began.
   [[nodiscard]] const char* failed_step() const;
   [[nodiscard]] int failed_errno() const;

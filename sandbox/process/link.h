@@ -18,7 +18,7 @@ enum class Word : uint8_t {
   go = 1,     ///< to init: you have your user ids and groups
   ready = 2,  ///< from init: the tree is built; text: notes and steps as JSON; fds: root, network namespace
   job = 3,    ///< to init: text: "notify" or ""; fds: job's JSON, filter, standard output, error, program, input, files
-  sink = 4,   ///< from init: fds: the sink's sockets
+  placed = 4,   ///< from init: the job's files are in place; fds: the sink's sockets
   launch = 5,   ///< to init: start the program now
   started = 6,  ///< from init: text: steps as JSON; fds: the listener of notifications, where asked for
   met = 7,      ///< from init: text: one connection of the sink's, as JSON

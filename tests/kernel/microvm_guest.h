@@ -1,6 +1,7 @@
 #pragma once
 // A machine with one address space, for a few bytes of code as the program.
 
+#include <cpuid.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -37,6 +38,13 @@ inline constexpr uint64_t stack_end = stack_address + page_bytes;
 inline constexpr uint64_t second_ns = 1'000'000'000;
 
 inline bool kvm_possible() { return ::access("/dev/kvm", R_OK | W_OK) == 0; }
+
+/// Whether this host's CPU is QEMU's software, which does not know all exceptions.
+inline bool emulated() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  __cpuid(0x40000000, a, b, c, d);
+  return b == 0x54474354;  // "TCGT"
+}
 
 using Bytes = std::vector<uint8_t>;
 

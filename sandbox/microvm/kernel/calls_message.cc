@@ -12,7 +12,6 @@ namespace {
 constexpr uint64_t control_most = 8192;
 constexpr size_t files_most = 253;  // SCM_MAX_FD
 constexpr size_t messages_most = 64;
-constexpr size_t told_most = 1024;
 
 /// struct msghdr as the program has it.
 struct Header {
@@ -33,11 +32,6 @@ struct ControlHeader {
   int32_t level = 0;
   int32_t type = 0;
 };
-
-void tell_data(Request& request, std::span<const std::byte> bytes) {
-  const size_t length = std::min(bytes.size(), told_most);
-  request.tell(TextKind::data, std::string(reinterpret_cast<const char*>(bytes.data()), length));
-}
 
 // Descriptors that travel with a message. -EINVAL: broken, something else than descriptors; -EBADF.
 int64_t read_control(Request& request, const Header& header, Message& message) {
@@ -80,6 +74,7 @@ int64_t do_send(Request& request, const std::shared_ptr<Socket>& socket, const s
   const bool stream = socket->writes_whole();
   const Place place = request.place();
   const bool dont_wait = (flags & MSG_DONTWAIT) != 0;
+  const Place place = request.place();
   auto attempt = [=]() -> int64_t {
     while (true) {
       const int64_t put = socket->send(place, std::span(*bytes).subspan(*done), *told, flags);

@@ -50,7 +50,7 @@ struct Access {
 
 struct Region {
   uint64_t begin = 0, end = 0;
-  Access access;
+  Access access = {};
   bool may_write = true;  ///< a shared mapping of a file that was opened for reading can never become writable
   bool shared = false;
   bool grows_down = false;

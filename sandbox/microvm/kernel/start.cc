@@ -40,6 +40,7 @@ System::System(Cpu& the_cpu, Physical& the_physical, FileSystem& the_files, Call
       random(options.seed),
       pages(physical, files, physical.size_bytes() / 4),
       pool{physical, pages, std::min(physical.size_bytes(), options.limits.memory_bytes)},
+      sockets(make_sockets(files, {options.network, [this](int) { return clock.now(); }, {}})),
       hostname(options.hostname) {
   physical.set_limit(pool.limit_bytes);
   files.use_clock([this] { return clock.real(); });

@@ -13,6 +13,7 @@
 #include "common/base/result.h"
 #include "sandbox/call.h"
 #include "sandbox/microvm/files/guest_view.h"
+#include "sandbox/microvm/files/socket.h"
 #include "sandbox/microvm/kernel/futex.h"
 #include "sandbox/microvm/kernel/kernel.h"
 #include "sandbox/microvm/kernel/process.h"
@@ -153,6 +154,7 @@ class System final : public GuestView {
   std::map<uint32_t, Thread*> threads;
   std::map<const Node*, std::weak_ptr<SharedMemory>> shared_files;
   uint64_t fpu_features = 3;  ///< XSTATE_BV bits that images of this CPU's have had
+  std::unique_ptr<SocketWorld> sockets;
   std::string hostname;
   std::string domain = "(none)";
   Thread* current = nullptr;

@@ -30,7 +30,8 @@ struct Exit {
   enum class Kind : uint8_t {
     call,          ///< SYSCALL: number in rax, rip behind it, rflags as before it; write the result to rax
     fault,         ///< page fault: address and how; rip at the instruction
-    exception,     ///< another exception of the program's: vector, error code; an FPU image that no CPU takes is one
+    exception,     ///< another exception of the program's: vector, error code; an FPU image that no CPU takes is one,
+                   ///< and so is a page fault that comes again and again although the table allows the access
     interrupted,   ///< the time slice is over, or a signal came
     foreign_call,  ///< int 0x80 or sysenter; rip behind it
     violation,     ///< it touched what no program touches, the machine's own pages; what: how, address: where

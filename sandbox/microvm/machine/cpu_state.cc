@@ -27,8 +27,9 @@ constexpr Ioctl ioctls[] = {
 };
 
 // They count by themselves, or say where the host's clock is.
-constexpr uint32_t clocks[] = {0x10 /* TSC */, 0x3b /* TSC_ADJUST */, 0xe7 /* MPERF */, 0xe8 /* APERF */,
-                               0x6e0 /* TSC_DEADLINE */};
+constexpr uint32_t clocks[] = {0x10 /* TSC */,   0x3b /* TSC_ADJUST */,    0xe7 /* MPERF */,
+                               0xe8 /* APERF */, 0x6e0 /* TSC_DEADLINE */, 0x4000'0010 /* Hyper-V's run time */,
+                               0x4000'0020 /* and reference time */};
 
 std::vector<std::byte> msr_request(const std::vector<kvm_msr_entry>& entries) {
   std::vector<std::byte> bytes(sizeof(kvm_msrs) + entries.size() * sizeof(kvm_msr_entry));

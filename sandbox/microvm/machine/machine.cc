@@ -12,12 +12,15 @@
 namespace shrike::sandbox::microvm {
 namespace {
 
-constexpr uint8_t general_protection = 13;
+constexpr uint8_t general_protection = 13, page_fault = 14;
 // More runs of stale frames than this are dealt with at once: it costs as much, and all pages fault once more.
 constexpr size_t single_runs_most = 3;
 // How often the CPU is let go on within one run for what is not the program's: an exception that had not arrived when
 // a signal came, a fault that the table allows.
-constexpr int detours_most = 16;
+constexpr int detours_most = 8;
+
+constexpr size_t xstate_bits_at = 512;  // of an XSAVE image: which parts it has
+constexpr std::byte x87_and_sse{3};
 
 Exit broken(std::string what) {
   Exit exit;
@@ -74,6 +77,8 @@ Result<std::unique_ptr<Machine>> Machine::create(const Fd& kvm, uint64_t memory_
   VirtualCpu cpu = TRY(VirtualCpu::create(kvm, physical));
   SliceTimer timer = TRY(SliceTimer::create(cpu.immediate_exit()));
   std::vector<std::byte> fresh_fpu = TRY(cpu.fpu());
+  // x87 and SSE said to be there: not every CPU takes MXCSR from an image that says they are as after a reset.
+  fresh_fpu[xstate_bits_at] |= x87_and_sse;
   auto impl =
       std::make_unique<Impl>(std::move(physical), *pages, std::move(cpu), std::move(timer), std::move(fresh_fpu));
   impl->physical.on_reuse([cpu_of = impl.get()] { cpu_of->note(cpu_of->cpu.forget_tables()); });
@@ -108,9 +113,12 @@ Exit Machine::run(Context& context, PageTable& table, uint64_t slice_ns) {
   context.registers.rflags = user_flags(context.registers.rflags);
   m.cpu.load(context.registers, table.root());
   if (auto started = m.timer.start(slice_ns); !started.ok()) return broken(started.error().message);
+  m.refused_fault.reset();
   for (int detours = 0; detours < detours_most; ++detours) {
     if (std::optional<Exit> exit = m.run_once(context.registers, table)) return *exit;
   }
+  // This CPU never does what the table allows: the program's misfortune, not the machine's.
+  if (m.refused_fault) return *m.refused_fault;
   return broken("the CPU does not get on");
 }
 
@@ -137,6 +145,9 @@ std::optional<Exit> Machine::Impl::run_once(Registers& registers, const PageTabl
   const Left left{stop.port, cpu.registers(), pages.frame(physical, vector), cpu.fault_address()};
   Exit exit = interpret(left, code, registers);
   if (exit.kind != Exit::Kind::fault || !allows(table, exit)) return exit;
+  refused_fault = exit;
+  refused_fault->kind = Exit::Kind::exception;
+  refused_fault->vector = page_fault;
   cpu.load(registers, table.root());
   return std::nullopt;
 }

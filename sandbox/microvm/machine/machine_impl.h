@@ -41,6 +41,7 @@ struct Machine::Impl {
   Abilities abilities;
   CpuState at_create;
   uint8_t last_port = 0;
+  std::optional<Exit> refused_fault;  // the last one of this run that the table allows
   std::string failure;
 };
 

@@ -88,7 +88,8 @@ std::optional<SystemPages> SystemPages::create(Physical& physical) {
 ExceptionFrame SystemPages::frame(const Physical& physical, uint8_t vector) const {
   const auto page = physical.bytes(stack_);
   const auto word = [&](size_t from_top) { return load_le<uint64_t>(&page[page_bytes - from_top * 8]); };
-  return {(with_error_code >> vector & 1) != 0 ? word(6) : 0, word(5), word(4), word(3), word(2), word(1)};
+  const bool has_code = vector < pages::exceptions && (with_error_code >> vector & 1) != 0;
+  return {has_code ? word(6) : 0, word(5), word(4), word(3), word(2), word(1)};
 }
 
 }  // namespace shrike::sandbox::microvm

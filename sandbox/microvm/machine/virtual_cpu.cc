@@ -2,9 +2,9 @@
 
 #include <sys/mman.h>
 
-#include <bit>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "common/base/bytes.h"
 #include "sandbox/microvm/machine/kvm.h"
@@ -180,16 +180,22 @@ Result<void> VirtualCpu::Impl::set_cpuid(const Fd& kvm, uint64_t& xcr0) {
 Result<void> VirtualCpu::Impl::set_control(uint64_t xcr0) {
   kvm_sregs sregs{};
   TRY(KVM_REQUEST(cpu, KVM_GET_SREGS, &sregs));
-  // What a CPU does not have, KVM refuses; the first that it takes is the most it has.
-  for (const uint64_t wanted : {cr4_umip | cr4_smep | cr4_smap | cr4_fsgsbase, cr4_umip | cr4_smep | cr4_fsgsbase,
-                                cr4_umip | cr4_smep, cr4_smep | cr4_fsgsbase, cr4_smep, uint64_t{0}}) {
+  uint64_t wanted = cr4_umip | cr4_smep | cr4_smap | cr4_fsgsbase;
+  const auto set = [&] {
     base = ring3_sregs(sregs, cr4_needed | wanted);
-    const auto set = KVM_REQUEST(cpu, KVM_SET_SREGS, &base);
-    if (!set.ok() && wanted == 0) return set.error();
-    if (!set.ok()) continue;
-    protections = {(wanted & cr4_smep) != 0, (wanted & cr4_smap) != 0, (wanted & cr4_umip) != 0};
-    break;
+    return KVM_REQUEST(cpu, KVM_SET_SREGS, &base);
+  };
+  if (!set().ok()) {
+    // What a CPU does not have, KVM refuses: one after the other.
+    const uint64_t all = std::exchange(wanted, 0);
+    TRY(set());
+    for (uint64_t bit = all & (~all + 1), rest = all; rest != 0; rest &= ~bit, bit = rest & (~rest + 1)) {
+      wanted |= bit;
+      if (!set().ok()) wanted &= ~bit;
+    }
+    TRY(set());
   }
+  protections = {(wanted & cr4_smep) != 0, (wanted & cr4_smap) != 0, (wanted & cr4_umip) != 0};
   if (xcr0 != 0) {
     kvm_xcrs xcrs{};
     xcrs.nr_xcrs = 1;

@@ -239,10 +239,10 @@ TEST(Process, SessionsAndGroupsHoldAsOnLinux) {
       [&](Registers& registers) {
         return registers.rax == 0 ? sys(SYS_setsid)(registers) : sys(SYS_wait4, -1, 0, 0, 0)(registers);
       },
-      then(
-          [&](int64_t result) { EXPECT_EQ(result, 3); }, [&](Registers& registers) {
-            return guest.system->current->process->pid == 3 ? sys(SYS_getsid, 0)(registers) : leave()(registers);
-          }),
+      then([&](int64_t result) { EXPECT_EQ(result, 3); },
+           [&](Registers& registers) {
+             return guest.system->current->process->pid == 3 ? sys(SYS_getsid, 0)(registers) : leave()(registers);
+           }),
       got(3, sys(SYS_setpgid, 0, 0)),
       got(-EPERM, sys(SYS_setpgid, 99, 0)),
       got(-ESRCH, leave()),
