@@ -1,0 +1,79 @@
+#include "sandbox/backends.h"
+
+#include <unistd.h>
+
+#include "sandbox/process/backend.h"
+#include "sandbox/process/ebpf.h"
+
+namespace shrike::sandbox {
+
+struct Backends::Impl {
+  explicit Impl(process::Filters made) : filters(std::move(made)) {}
+  ~Impl() { process::remove_cgroups(cgroups); }
+
+  process::ProcessOptions options(unsigned slot) {
+    process::ProcessOptions options;
+    options.cgroups = &cgroups;
+    options.filters = &filters;
+    options.no_tracers = no_trace;
+    if (trace) {
+      source = trace->source(slot % process::EbpfTrace::slots);
+      options.tracers = source.get();
+    }
+    options.name = "job-" + std::to_string(::getpid());
+    // Two services at once would share ids; a job alone takes one from its own pid's.
+    options.uid = process::first_job_uid + slot;
+    return options;
+  }
+
+  void without_trace(const Error& why) {
+    no_trace = "calls are told by notification: " + why.message;
+    trace.reset();
+  }
+
+  process::Filters filters;
+  process::CgroupHost cgroups = process::prepare_cgroups();
+  std::unique_ptr<process::EbpfTrace> trace;
+  std::string no_trace;
+  std::unique_ptr<process::TracerSource> source;
+  std::unique_ptr<process::ProcessBackend> ready;
+};
+
+Backends::Backends(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Backends::Backends(Backends&&) noexcept = default;
+Backends::~Backends() = default;
+
+Result<Backends> Backends::open() {
+  auto impl = std::make_unique<Impl>(TRY(process::Filters::build()));
+  auto trace = process::EbpfTrace::load();
+  if (trace)
+    impl->trace = std::move(*trace);
+  else
+    impl->without_trace(trace.error());
+  return Backends(std::move(impl));
+}
+
+Result<void> Backends::prepare(unsigned slot) {
+  if (impl_->trace)
+    if (auto done = impl_->trace->prepare(slot % process::EbpfTrace::slots); !done) impl_->without_trace(done.error());
+  impl_->ready = std::make_unique<process::ProcessBackend>(impl_->options(slot));
+  return impl_->ready->prepare();
+}
+
+Report Backends::run(const Job& job, JobFiles files, Teller& teller) {
+  if (job.backend == Backend::microvm) {
+    Report report;
+    report.id = job.id;
+    report.backend = job.backend;
+    report.profile = job.profile;
+    report.status = Status::setup_error;
+    report.cause = "this shrike-sandbox has no backend microvm";
+    return report;
+  }
+  // Alone on this host as far as we know: a place that another such process will hardly have. What could not be made
+  // ready is tried again, and then is the job's report.
+  if (!impl_->ready) static_cast<void>(prepare(64 + static_cast<unsigned>(::getpid()) % 65'536));
+  return impl_->ready->run(job, std::move(files), teller);
+}
+
+}  // namespace shrike::sandbox
