@@ -78,10 +78,11 @@ int64_t do_send(Request& request, const std::shared_ptr<Socket>& socket, const s
   System* system = &request.system;
   Thread* thread = &request.thread;
   const bool stream = socket->writes_whole();
+  const Place place = request.place();
   const bool dont_wait = (flags & MSG_DONTWAIT) != 0;
   auto attempt = [=]() -> int64_t {
     while (true) {
-      const int64_t put = socket->send(std::span(*bytes).subspan(*done), *told, flags);
+      const int64_t put = socket->send(place, std::span(*bytes).subspan(*done), *told, flags);
       const auto so_far = static_cast<int64_t>(*done);
       if (put == -EAGAIN) return so_far > 0 && dont_wait ? so_far : -EAGAIN;
       if (put < 0) {
