@@ -7,6 +7,12 @@
 
 namespace shrike::sandbox {
 
+namespace {
+
+std::string group_name(pid_t process) { return "job-" + std::to_string(process); }
+
+}  // namespace
+
 struct Backends::Impl {
   explicit Impl(process::Filters made) : filters(std::move(made)) {}
   ~Impl() { process::remove_cgroups(cgroups); }
@@ -20,7 +26,7 @@ struct Backends::Impl {
       source = trace->source(slot % process::EbpfTrace::slots);
       options.tracers = source.get();
     }
-    options.name = "job-" + std::to_string(::getpid());
+    options.name = group_name(::getpid());
     // Two services at once would share ids; a job alone takes one from its own pid's.
     options.uid = process::first_job_uid + slot;
     return options;
@@ -53,11 +59,28 @@ Result<Backends> Backends::open() {
   return Backends(std::move(impl));
 }
 
+void Backends::reserve(unsigned slot) {
+  if (!impl_->trace) return;
+  if (auto done = impl_->trace->prepare(slot % process::EbpfTrace::slots); !done) impl_->without_trace(done.error());
+}
+
+bool Backends::release(unsigned slot, pid_t process) {
+  if (impl_->trace) impl_->trace->release(slot % process::EbpfTrace::slots);
+  return process::remove_left_cgroup(impl_->cgroups, group_name(process));
+}
+
 Result<void> Backends::prepare(unsigned slot) {
-  if (impl_->trace)
-    if (auto done = impl_->trace->prepare(slot % process::EbpfTrace::slots); !done) impl_->without_trace(done.error());
+  reserve(slot);
   impl_->ready = std::make_unique<process::ProcessBackend>(impl_->options(slot));
   return impl_->ready->prepare();
+}
+
+void Backends::forget() { impl_->ready.reset(); }
+
+std::vector<std::string> Backends::notes() const {
+  auto notes = impl_->cgroups.notes;
+  if (!impl_->trace) notes.push_back(impl_->no_trace);
+  return notes;
 }
 
 Report Backends::run(const Job& job, JobFiles files, Teller& teller) {

@@ -1,8 +1,11 @@
 #pragma once
 // The backends of this program, with what they share from job to job.
 
+#include <sys/types.h>
+
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/base/result.h"
 #include "sandbox/backend.h"
@@ -18,9 +21,17 @@ class Backends {
   Backends& operator=(Backends&&) = delete;
   ~Backends();
 
-  /// Makes what the next job of this process needs, before there is one. `slot`: its place among those at once, from 0.
+  /// In the service, before it forks the process of a job: makes what a place among those at once needs of it.
+  void reserve(unsigned slot);
+  /// In the service, when that process is gone: takes away what it left. False: something is still there, ask again.
+  bool release(unsigned slot, pid_t process);
+  /// In the process of a job, before there is one: makes what does not depend on it. Errors: which step.
   Result<void> prepare(unsigned slot);
   Report run(const Job& job, JobFiles files, Teller& teller);
+  /// In the process of a job: gives up what prepare() made, and what is the service's stays.
+  void forget();
+  /// What this host cannot do, each a sentence.
+  [[nodiscard]] std::vector<std::string> notes() const;
 
  private:
   struct Impl;

@@ -3,7 +3,8 @@
 // already. One append-only file; what is in memory is made of it at the start.
 //
 // A job takes what it may use at most before it begins, and gives back what it did not use when it ends, so that no
-// count is ever below zero or above what was allowed. A line is written before what it says is done.
+// count is ever below zero or above what was allowed. A line is written before what it says is done, and is on the disk
+// when a job has ended: after a power cut, of what ran then it may not be known that it had begun.
 
 #include <cstdint>
 #include <deque>
@@ -27,7 +28,7 @@ struct Quota {
 /// What a job may use, or has used.
 struct Usage {
   uint64_t cpu_ns = 0;
-  uint64_t bytes = 0;  ///< put in, written to files, told
+  uint64_t bytes = 0;  ///< put in, put out, and written to files
   bool operator==(const Usage&) const = default;
 };
 
@@ -51,6 +52,11 @@ class Ledger {
   Result<void> end(const std::string& caller, const std::string& id, const Usage& used, const std::string& report,
                    uint64_t now_ns);
 
+  /// In a child of the service: closes the file without a word.
+  void abandon() {
+    file_.reset();
+    lock_.reset();
+  }
   [[nodiscard]] uint32_t running(const std::string& caller) const;
   [[nodiscard]] Usage used(const std::string& caller, uint64_t now_ns);
   /// What was wrong with the file; empty when nothing was.
@@ -63,8 +69,8 @@ class Ledger {
   };
   struct Job {
     std::string caller;
-    Usage most;
-    uint64_t begin_ns = 0;
+    Usage most, used;
+    uint64_t begin_ns = 0, end_ns = 0;
     bool ended = false;
     std::string report;
   };
@@ -75,14 +81,17 @@ class Ledger {
     Usage in_hour;
   };
   Ledger() = default;
-  Result<void> write(const std::string& line);
-  Result<void> load(const std::string& path, uint64_t now_ns);
-  bool apply(std::string_view line);
-  void forget(Caller& caller, uint64_t now_ns);
+  Result<void> append(const std::string& text, bool sync);
+  Result<void> load(const std::string& path);
+  /// Writes what still matters into a new file in place of this one.
+  Result<void> rewrite(const std::string& path);
+  bool apply(const std::string& text);
+  void take(const std::string& caller, const std::string& id, const Usage& most, uint64_t now_ns);
   void settle(const std::string& key, const Usage& used, std::string report, uint64_t now_ns);
-  void keep(const std::string& key);
+  void forget(Caller& caller, uint64_t now_ns) const;
 
-  Fd file_;
+  std::string path_;
+  Fd file_, lock_;
   Quota quota_;
   std::map<std::string, Caller> callers_;
   std::map<std::string, Job> jobs_;  // by caller and id

@@ -33,6 +33,8 @@ std::vector<Hierarchy> find_hierarchies(std::string_view mounts, const std::stri
 /// Makes the folder "shrike-sandbox" in each hierarchy (in our own cgroup where systemd has delegated that to us, else
 /// at the top) and switches the controllers on. What cannot be had is a note, never an error.
 CgroupHost prepare_cgroups();
+/// Removes a job's groups that its process has left behind. False: something still runs in them.
+bool remove_left_cgroup(const CgroupHost& host, const std::string& name);
 /// Removes those folders again where nothing is in them.
 void remove_cgroups(const CgroupHost& host);
 

@@ -116,6 +116,17 @@ CgroupHost prepare_cgroups() {
   return host;
 }
 
+bool remove_left_cgroup(const CgroupHost& host, const std::string& name) {
+  bool gone = true;
+  for (const auto& h : host.hierarchies) {
+    const std::string folder = h.folder + "/" + name;
+    // Its init dies with the process that made it; what is stopped as well.
+    if (h.version == 2) put(folder + "/cgroup.kill", "1");
+    if (::rmdir(folder.c_str()) != 0 && errno != ENOENT) gone = false;
+  }
+  return gone;
+}
+
 void remove_cgroups(const CgroupHost& host) {
   for (const auto& h : host.hierarchies) ::rmdir(h.folder.c_str());
 }

@@ -33,7 +33,6 @@ struct Heard {
 };
 
 inline constexpr size_t link_text_max = 32u << 10;
-inline constexpr size_t link_fds_max = 72;
 
 /// Waits while the other end is slow. Errors: errno.
 Result<void> say(int link, Word word, std::string_view text = {}, std::span<const int> fds = {});

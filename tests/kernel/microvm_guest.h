@@ -97,6 +97,8 @@ class MicrovmMachine : public ::testing::Test {
     auto made = Machine::create(16u << 20);
     ASSERT_TRUE(made.ok()) << made.error().message;
     machine = std::move(made).value();
+    const auto kept = machine->keep_template();
+    ASSERT_TRUE(kept.ok()) << kept.error().message;
     space = std::make_unique<Space>(machine->physical());
   }
   void TearDown() override {

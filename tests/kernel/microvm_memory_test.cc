@@ -121,6 +121,18 @@ TEST_F(MicrovmMemory, ManyChangesAtOnceAreSeen) {
   }
 }
 
+// Too far from each other to be dealt with together: KVM is made to forget all tables.
+TEST_F(MicrovmMemory, ManyChangesFarFromEachOtherAreSeen) {
+  constexpr uint64_t count = 40;
+  for (uint64_t i = 0; i < count; ++i) {
+    for (int between = 0; between < 40; ++between) ASSERT_TRUE(machine->physical().allocate());
+    ASSERT_TRUE(space->table.map(page + i * page_bytes, frame_with(i), read_write));
+    expect_store(*space, page + i * page_bytes, i);
+  }
+  for (uint64_t i = 0; i < count; ++i) space->table.protect(page + i * page_bytes, read_only);
+  for (uint64_t i = 0; i < count; ++i) expect_fault(*space, at_store, page + i * page_bytes);
+}
+
 // What fork and the writes after it do.
 TEST_F(MicrovmMemory, APageSharedByTwoSpacesIsCopiedForTheOneThatWrites) {
   Space child(machine->physical());

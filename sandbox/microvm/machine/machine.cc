@@ -13,8 +13,11 @@ namespace shrike::sandbox::microvm {
 namespace {
 
 constexpr uint8_t general_protection = 13, page_fault = 14;
-// More runs of stale frames than this are dealt with at once: it costs as much, and all pages fault once more.
-constexpr size_t single_runs_most = 3;
+// Stale frames with no more than so many others between them are dealt with as one run: it is the runs that cost.
+constexpr uint32_t gap_most = 32;
+// More runs than this: KVM forgets everything, at what is always the same price on an idle host (on a busy one it may
+// have to wait for milliseconds), and all pages fault once more.
+constexpr size_t runs_most = 32;
 // How often the CPU is let go on within one run for what is not the program's: an exception that had not arrived when
 // a signal came, a fault that the table allows.
 constexpr int detours_most = 8;
@@ -67,14 +70,15 @@ Result<Fd> open_kvm() {
 
 Result<std::unique_ptr<Machine>> Machine::create(uint64_t memory_bytes) {
   const Fd kvm = TRY(open_kvm());
-  return create(kvm, memory_bytes);
+  const Features features = TRY(Features::read(kvm));
+  return create(kvm, features, memory_bytes);
 }
 
-Result<std::unique_ptr<Machine>> Machine::create(const Fd& kvm, uint64_t memory_bytes) {
+Result<std::unique_ptr<Machine>> Machine::create(const Fd& kvm, const Features& features, uint64_t memory_bytes) {
   Physical physical = TRY(Physical::create(memory_bytes));
   const auto pages = SystemPages::create(physical);
   if (!pages) return Error{"no memory for the machine's own pages"};
-  VirtualCpu cpu = TRY(VirtualCpu::create(kvm, physical));
+  VirtualCpu cpu = TRY(VirtualCpu::create(kvm, features, physical));
   SliceTimer timer = TRY(SliceTimer::create(cpu.immediate_exit()));
   std::vector<std::byte> fresh_fpu = TRY(cpu.fpu());
   // x87 and SSE said to be there: not every CPU takes MXCSR from an image that says they are as after a reset.
@@ -83,24 +87,23 @@ Result<std::unique_ptr<Machine>> Machine::create(const Fd& kvm, uint64_t memory_
       std::make_unique<Impl>(std::move(physical), *pages, std::move(cpu), std::move(timer), std::move(fresh_fpu));
   impl->physical.on_reuse([cpu_of = impl.get()] { cpu_of->note(cpu_of->cpu.forget_tables()); });
   std::unique_ptr<Machine> machine(new Machine(std::move(impl)));
-  TRY_VOID(machine->prepare_template());
+  Impl& m = *machine->impl_;
+  m.abilities = TRY(self_test(*machine, [&m] { return m.last_port; }));
+  const Protections& on = m.cpu.protections();
+  m.abilities.smep = on.smep;
+  m.abilities.smap = on.smap;
+  m.abilities.umip = on.umip;
   return machine;
 }
 
 Machine::Machine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Machine::~Machine() = default;
 
-Result<void> Machine::prepare_template() {
+Result<void> Machine::keep_template() {
   Impl& m = *impl_;
-  m.abilities = TRY(self_test(*this, [&m] { return m.last_port; }));
-  const Protections& on = m.cpu.protections();
-  m.abilities.smep = on.smep;
-  m.abilities.smap = on.smap;
-  m.abilities.umip = on.umip;
   m.physical.keep_as_template();
-  TRY_VOID(m.cpu.forget_tables());
   TRY_VOID(m.cpu.set_fpu(m.fresh_fpu));
-  m.at_create = TRY(m.cpu.state());
+  m.kept = TRY(m.cpu.state());
   return {};
 }
 
@@ -159,9 +162,9 @@ std::optional<uint8_t> Machine::Impl::code_at(const PageTable& table, uint64_t a
 }
 
 void Machine::Impl::deal_with_stale() {
-  const std::vector<FrameRun> runs = frame_runs(physical.take_stale());
+  const std::vector<FrameRun> runs = frame_runs(physical.take_stale(), gap_most);
   if (runs.empty()) return;
-  if (runs.size() > single_runs_most) {
+  if (runs.size() > runs_most) {
     note(cpu.forget_tables());
     return;
   }
@@ -210,8 +213,8 @@ Result<void> Machine::reset() {
   m.fpu_owner = nullptr;
   m.timer.stop();
   m.physical.reset();
-  TRY_VOID(m.cpu.forget_tables());
-  TRY_VOID(m.cpu.restore(m.at_create));
+  m.cpu.flush();
+  TRY_VOID(m.cpu.restore(m.kept));
   m.failure.clear();
   return {};
 }
@@ -219,8 +222,7 @@ Result<void> Machine::reset() {
 Result<void> Machine::check_reset() {
   TRY_VOID(impl_->physical.check_template());
   const CpuState now = TRY(impl_->cpu.state());
-  if (const auto part = first_difference(impl_->at_create, now))
-    return Error{"the CPU is not as in the template: " + *part};
+  if (const auto part = first_difference(impl_->kept, now)) return Error{"the CPU is not as in the template: " + *part};
   return {};
 }
 

@@ -39,7 +39,7 @@ struct Machine::Impl {
   std::vector<std::byte> fresh_fpu;
   Context* fpu_owner = nullptr;  // whose FPU state the CPU has
   Abilities abilities;
-  CpuState at_create;
+  CpuState kept;
   uint8_t last_port = 0;
   std::optional<Exit> refused_fault;  // the last one of this run that the table allows
   std::string failure;

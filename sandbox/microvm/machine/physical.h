@@ -59,11 +59,12 @@ class Physical {
   void set_upper_half(Frame table) { upper_half_ = table; }
   [[nodiscard]] Frame upper_half() const { return upper_half_; }
 
-  /// What is given out now is the template: reset() takes back everything else and restores these frames' bytes. Only
-  /// what was given out can have been written, by the guest or by us, so that nothing else is looked at.
+  /// What is given out now is the template; it must be what was given out first. reset() takes back everything else and
+  /// restores these frames' bytes. Only what was given out can have been written, by the guest or by us, so that
+  /// nothing else is looked at.
   void keep_as_template();
-  /// Back to the template; what KVM has read in tables must be forgotten by the caller. Returns how many frames were
-  /// restored or zeroed.
+  /// Back to the template. Tables that were in use meanwhile are zeroed, and used again only as if they were retired.
+  /// Returns how many frames were restored or zeroed.
   size_t reset();
   /// Compares every frame that was ever given out with the template. Errors: the first frame that differs, and where.
   [[nodiscard]] Result<void> check_template() const;
@@ -72,11 +73,10 @@ class Physical {
   /// What is given out in one region, from its first frame on.
   struct Region {
     uint64_t begin = 0, end = 0;
-    uint64_t next = 0;        // no frame from here on was given out since the last reset
-    uint64_t touched = 0;     // nor, from here on, ever
+    uint64_t next = 0;        // no frame from here on is given out or free
+    uint64_t touched = 0;     // nor was, from here on, ever
     std::vector<Frame> free;  // below next; may hold anything
-    uint64_t kept_next = 0;   // the template's
-    std::vector<Frame> kept_free;
+    uint64_t kept_next = 0;   // one past the template's
     std::optional<Frame> take();
   };
   struct Kept {
@@ -89,7 +89,9 @@ class Physical {
   [[nodiscard]] uint32_t& users_of(Frame frame) const;
   void zero(Frame frame);
   void keep(Region& region);
-  size_t reset(Region& region);
+  size_t reset_programs();
+  size_t reset_tables();
+  void zero_all(uint64_t begin, uint64_t end, uint64_t stay);
   [[nodiscard]] bool kept(Frame frame) const;
 
   Mapping memory_, users_;

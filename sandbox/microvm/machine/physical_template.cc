@@ -1,6 +1,8 @@
 // The half of Physical that a machine needs to run more than one job.
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "sandbox/microvm/machine/physical.h"
@@ -9,7 +11,12 @@ namespace shrike::sandbox::microvm {
 namespace {
 
 // More than this is given back to the host, the rest is zeroed where it is: the next job's first pages are there then.
-constexpr uint64_t resident_frames = 512;
+constexpr uint64_t resident_frames = 512, resident_tables = 64;
+
+[[noreturn]] void abort_with(const char* what, Frame frame) {
+  std::fprintf(stderr, "Physical: %s: frame %u\n", what, frame);
+  std::abort();
+}
 
 bool all_zero(std::span<const std::byte> bytes) {
   static constexpr std::byte zeros[page_bytes]{};
@@ -22,31 +29,27 @@ void Physical::keep_as_template() {
   template_.clear();
   keep(programs_);
   keep(table_region_);
+  // Programs' frames begin anew behind the template's; tables that have been in use stay retired.
+  programs_.next = programs_.kept_next;
+  programs_.free.clear();
 }
 
 void Physical::keep(Region& region) {
-  if (&region == &table_region_) region.free.insert(region.free.end(), retired_.begin(), retired_.end());
-  for (uint64_t frame = region.begin; frame < region.next; ++frame) {
-    const uint32_t users = users_of(static_cast<Frame>(frame));
-    if (users == 0) {
-      zero(static_cast<Frame>(frame));
-      continue;
-    }
+  uint64_t frame = region.begin;
+  for (; frame < region.next && users_of(static_cast<Frame>(frame)) > 0; ++frame) {
     const auto now = bytes(static_cast<Frame>(frame));
-    template_.push_back({static_cast<Frame>(frame), users, {now.begin(), now.end()}});
+    template_.push_back({static_cast<Frame>(frame), users_of(static_cast<Frame>(frame)), {now.begin(), now.end()}});
   }
-  // What has been used and given back at the end counts as never used.
-  while (region.next > region.begin && users_of(static_cast<Frame>(region.next - 1)) == 0) --region.next;
-  std::erase_if(region.free, [&](Frame frame) { return frame >= region.next; });
-  if (&region == &table_region_) retired_.clear();
-  region.kept_next = region.next;
-  region.kept_free = region.free;
+  region.kept_next = frame;
+  for (; frame < region.next; ++frame) {
+    if (users_of(static_cast<Frame>(frame)) > 0) abort_with("in use behind the template's", static_cast<Frame>(frame));
+    zero(static_cast<Frame>(frame));
+  }
 }
 
 size_t Physical::reset() {
   stale_.clear();
-  retired_.clear();
-  size_t changed = reset(programs_) + reset(table_region_);
+  size_t changed = reset_programs() + reset_tables();
   for (const Kept& kept : template_) {
     users_of(kept.frame) = kept.users;
     std::memcpy(bytes(kept.frame).data(), kept.bytes.data(), page_bytes);
@@ -61,22 +64,34 @@ size_t Physical::reset() {
   return changed;
 }
 
-size_t Physical::reset(Region& region) {
-  size_t changed = 0;
-  for (const Frame frame : region.kept_free) {
-    users_of(frame) = 0;
-    zero(frame);
-    ++changed;
-  }
+// Zeroes [begin, end): the first `stay` frames where they are, the others by giving them back to the host.
+void Physical::zero_all(uint64_t begin, uint64_t end, uint64_t stay) {
+  if (begin >= end) return;
+  const uint64_t middle = std::min(end, begin + stay);
+  std::memset(memory_.at() + begin * page_bytes, 0, (middle - begin) * page_bytes);
+  if (middle < end) ::madvise(memory_.at() + middle * page_bytes, (end - middle) * page_bytes, MADV_DONTNEED);
+  std::memset(users_.at() + begin * sizeof(uint32_t), 0, (end - begin) * sizeof(uint32_t));
+}
+
+size_t Physical::reset_programs() {
+  Region& region = programs_;
   const uint64_t given = region.next - region.kept_next;
-  const uint64_t near = std::min(given, resident_frames);
-  std::memset(memory_.at() + region.kept_next * page_bytes, 0, near * page_bytes);
-  if (given > near)
-    ::madvise(memory_.at() + (region.kept_next + near) * page_bytes, (given - near) * page_bytes, MADV_DONTNEED);
-  std::memset(users_.at() + region.kept_next * sizeof(uint32_t), 0, given * sizeof(uint32_t));
+  zero_all(region.kept_next, region.next, resident_frames);
   region.next = region.kept_next;
-  region.free = region.kept_free;
-  return changed + given;
+  region.free.clear();
+  return given;
+}
+
+// What KVM remembers of a table stays until it is made to forget all of them, which takes long on a busy host: the next
+// job begins with others.
+size_t Physical::reset_tables() {
+  Region& region = table_region_;
+  zero_all(region.kept_next, region.next, resident_tables);
+  region.free.clear();
+  retired_.clear();
+  retired_.reserve(region.next - region.kept_next);
+  for (uint64_t table = region.kept_next; table < region.next; ++table) retired_.push_back(static_cast<Frame>(table));
+  return region.next - region.kept_next;
 }
 
 bool Physical::kept(Frame frame) const {
@@ -98,7 +113,7 @@ Result<void> Physical::check_template() const {
       if (!all_zero(bytes(frame))) return differs(frame, "is not zero");
       if (users_of(frame) != 0) return differs(frame, "has users");
     }
-  if (!stale_.empty() || !retired_.empty()) return Error{"there are stale frames or retired tables"};
+  if (!stale_.empty()) return Error{"there are stale frames"};
   return {};
 }
 

@@ -6,15 +6,15 @@
 
 namespace shrike::sandbox::microvm {
 
-std::vector<FrameRun> frame_runs(std::vector<Frame> frames) {
+std::vector<FrameRun> frame_runs(std::vector<Frame> frames, uint32_t gap) {
   std::ranges::sort(frames);
   std::vector<FrameRun> runs;
   for (const Frame frame : frames) {
-    if (!runs.empty() && frame < runs.back().first + runs.back().count) continue;
-    if (!runs.empty() && frame == runs.back().first + runs.back().count)
-      ++runs.back().count;
-    else
+    if (runs.empty() || frame > uint64_t{runs.back().first} + runs.back().count + gap) {
       runs.push_back({frame, 1});
+    } else {
+      runs.back().count = std::max(runs.back().count, frame - runs.back().first + 1);
+    }
   }
   return runs;
 }

@@ -14,8 +14,8 @@ struct FrameRun {
   bool operator==(const FrameRun&) const = default;
 };
 
-/// Runs of neighbouring frames, in order, each frame once.
-std::vector<FrameRun> frame_runs(std::vector<Frame> frames);
+/// Runs of frames, in order, each frame once; one run goes over gaps of up to `gap` other frames.
+std::vector<FrameRun> frame_runs(std::vector<Frame> frames, uint32_t gap);
 
 /// Takes the host's access to these frames away and gives it back. Every KVM has to drop its translations to a page
 /// that the host changes its mapping of (an MMU notifier tells it), also those that a shadow MMU has made from page

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -16,6 +17,7 @@ namespace {
 namespace pages = system_pages;
 
 constexpr int api_version = 12;
+constexpr uint32_t cpuid_most = 256;  // entries
 constexpr unsigned memory_slot = 0, tables_slot = 1;
 
 struct Capability {
@@ -123,7 +125,7 @@ struct VirtualCpu::Impl {
   Protections protections;
 
   [[nodiscard]] kvm_run& run() const { return *mapping.run; }
-  Result<void> set_cpuid(const Fd& kvm, uint64_t& xcr0);
+  Result<void> set_cpuid(std::vector<std::byte> table, uint64_t& xcr0);
   Result<void> set_control(uint64_t xcr0);
 };
 
@@ -132,12 +134,21 @@ VirtualCpu::VirtualCpu(VirtualCpu&&) noexcept = default;
 VirtualCpu& VirtualCpu::operator=(VirtualCpu&&) noexcept = default;
 VirtualCpu::~VirtualCpu() = default;
 
-Result<VirtualCpu> VirtualCpu::create(const Fd& kvm, const Physical& physical) {
+Result<Features> Features::read(const Fd& kvm) {
   if (const int version = TRY(KVM_REQUEST(kvm, KVM_GET_API_VERSION, 0)); version != api_version)
     return Error{"KVM has API version " + std::to_string(version) + ", we need 12"};
   for (const Capability& capability : needed)
     if (TRY(kvm_request(kvm, KVM_CHECK_EXTENSION, capability.number, capability.name)) == 0)
       return Error{std::string("this KVM lacks ") + capability.name};
+  Features features;
+  features.cpuid.resize(sizeof(kvm_cpuid2) + cpuid_most * sizeof(kvm_cpuid_entry2));
+  store_le(features.cpuid.data(), cpuid_most);
+  TRY(KVM_REQUEST(kvm, KVM_GET_SUPPORTED_CPUID, features.cpuid.data()));
+  features.msrs = TRY(msrs_to_keep(kvm));
+  return features;
+}
+
+Result<VirtualCpu> VirtualCpu::create(const Fd& kvm, const Features& features, const Physical& physical) {
   auto impl = std::make_unique<Impl>();
   impl->vm.reset(TRY(KVM_REQUEST(kvm, KVM_CREATE_VM, 0)));
   kvm_userspace_memory_region memory{memory_slot, 0, 0, physical.size_bytes(),
@@ -154,26 +165,21 @@ Result<VirtualCpu> VirtualCpu::create(const Fd& kvm, const Physical& physical) {
   impl->mapping.run = static_cast<kvm_run*>(run);
   impl->mapping.bytes = bytes;
   uint64_t xcr0 = 0;
-  TRY_VOID(impl->set_cpuid(kvm, xcr0));
+  TRY_VOID(impl->set_cpuid(features.cpuid, xcr0));
   TRY_VOID(impl->set_control(xcr0));
-  impl->msrs = TRY(msrs_to_keep(kvm));
+  impl->msrs = features.msrs;
   impl->run().kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
   return VirtualCpu(std::move(impl));
 }
 
 // The program sees the host's CPUID where KVM cannot trap it; elsewhere what KVM supports.
-Result<void> VirtualCpu::Impl::set_cpuid(const Fd& kvm, uint64_t& xcr0) {
-  constexpr uint32_t most = 256;
-  std::vector<std::byte> request(sizeof(kvm_cpuid2) + most * sizeof(kvm_cpuid_entry2));
-  store_le(request.data(), most);
-  TRY(KVM_REQUEST(kvm, KVM_GET_SUPPORTED_CPUID, request.data()));
-  const auto count = load_le<uint32_t>(request.data());
+Result<void> VirtualCpu::Impl::set_cpuid(std::vector<std::byte> table, uint64_t& xcr0) {
+  const auto count = std::min(load_le<uint32_t>(table.data()), cpuid_most);
   for (uint32_t i = 0; i < count; ++i) {
-    const std::byte* at = request.data() + sizeof(kvm_cpuid2) + i * sizeof(kvm_cpuid_entry2);
-    const auto entry = load_le<kvm_cpuid_entry2>(at);
+    const auto entry = load_le<kvm_cpuid_entry2>(&table[sizeof(kvm_cpuid2) + i * sizeof(kvm_cpuid_entry2)]);
     if (entry.function == 0xd && entry.index == 0) xcr0 = (entry.eax | uint64_t{entry.edx} << 32) & xcr0_most;
   }
-  TRY(KVM_REQUEST(cpu, KVM_SET_CPUID2, request.data()));
+  TRY(KVM_REQUEST(cpu, KVM_SET_CPUID2, table.data()));
   return {};
 }
 

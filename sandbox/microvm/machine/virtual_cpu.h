@@ -12,6 +12,7 @@
 #include "common/base/result.h"
 #include "sandbox/microvm/machine/cpu.h"
 #include "sandbox/microvm/machine/cpu_state.h"
+#include "sandbox/microvm/machine/machine.h"
 #include "sandbox/microvm/machine/physical.h"
 
 namespace shrike::sandbox::microvm {
@@ -36,8 +37,8 @@ struct Protections {
 class VirtualCpu {
  public:
   /// Makes the machine with `physical` as its memory and its tables' region as a second slot. The system pages must be
-  /// made. Errors: not a KVM with API version 12; a missing capability, named; errno of an ioctl.
-  static Result<VirtualCpu> create(const Fd& kvm, const Physical& physical);
+  /// made. Errors: errno of an ioctl.
+  static Result<VirtualCpu> create(const Fd& kvm, const Features& features, const Physical& physical);
   VirtualCpu(VirtualCpu&&) noexcept;
   VirtualCpu& operator=(VirtualCpu&&) noexcept;
   ~VirtualCpu();

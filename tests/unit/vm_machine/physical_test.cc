@@ -153,6 +153,24 @@ TEST_F(PhysicalTemplate, ADifferenceIsNamed) {
   EXPECT_EQ(found.error().message, "frame " + std::to_string(frame) + " is not zero");
 }
 
+TEST_F(PhysicalTemplate, TablesOfTheLastJobAreNotUsedBeforeTheyAreForgotten) {
+  size_t forgotten = 0;
+  physical.on_reuse([&] { ++forgotten; });
+  const Frame before = *physical.allocate_table();
+  for (int job = 0; job < 3; ++job) {
+    physical.reset();
+    EXPECT_GT(*physical.allocate_table(), before);
+    EXPECT_EQ(forgotten, 0u);
+  }
+  while (forgotten == 0) {
+    physical.reset();
+    ASSERT_TRUE(physical.allocate_table());
+  }
+  dirty(physical, before);
+  physical.reset();
+  EXPECT_TRUE(physical.check_template().ok());
+}
+
 TEST_F(PhysicalTemplate, AFrameThatWasOnceUsedIsCheckedInEveryLaterJob) {
   const Frame first = *physical.allocate();
   const Frame second = *physical.allocate();

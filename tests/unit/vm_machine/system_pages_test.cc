@@ -74,9 +74,11 @@ TEST_F(SystemPagesTest, FramesAreReadFromTheTopOfTheStack) {
 }
 
 TEST(FrameRuns, JoinNeighboursAndForgetDoubles) {
-  EXPECT_TRUE(frame_runs({}).empty());
-  EXPECT_THAT(frame_runs({9, 3, 4, 3, 5, 9, 11}),
-              testing::ElementsAre(FrameRun{3, 3}, FrameRun{9, 1}, FrameRun{11, 1}));
+  using testing::ElementsAre;
+  EXPECT_TRUE(frame_runs({}, 0).empty());
+  EXPECT_THAT(frame_runs({9, 3, 4, 3, 5, 9, 11}, 0), ElementsAre(FrameRun{3, 3}, FrameRun{9, 1}, FrameRun{11, 1}));
+  EXPECT_THAT(frame_runs({9, 3, 4, 3, 5, 9, 11}, 1), ElementsAre(FrameRun{3, 3}, FrameRun{9, 3}));
+  EXPECT_THAT(frame_runs({9, 3, 4, 3, 5, 9, 11}, 3), ElementsAre(FrameRun{3, 9}));
 }
 
 }  // namespace
