@@ -128,7 +128,8 @@ uint64_t PipeFile::activity(uint32_t events) const {
 }
 
 bool PipeFile::opened() const {
-  if (readable() && writable()) return true;
+  // Through /proc/self/fd an unnamed one is opened again without waiting.
+  if ((readable() && writable()) || node_->anonymous_) return true;
   if (readable()) return node_->writers_ > 0 || node_->writers_ever_ != writers_ever_;
   return node_->readers_ > 0 || node_->readers_ever_ != readers_ever_;
 }

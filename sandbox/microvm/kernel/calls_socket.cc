@@ -54,20 +54,18 @@ int64_t give_address(const UserMemory& memory, const Address& from, uint64_t add
 }
 
 int64_t on_socket(Request& request) {
-  if (request.system.options.sockets == nullptr) return request.unsupported("socket", -EAFNOSUPPORT);
   std::shared_ptr<Socket> socket;
   const int type = request.number(1);
-  const int64_t error = request.system.options.sockets->make(request.process.pid, request.number(0), type & ~type_flags,
-                                                             request.number(2), socket);
+  const int64_t error = request.system.sockets->make(request.process.pid, request.number(0), type & ~type_flags,
+                                                     request.number(2), socket);
   return error < 0 ? check_made(request, error) : install_socket(request, socket, type);
 }
 
 int64_t on_socketpair(Request& request) {
-  if (request.system.options.sockets == nullptr) return request.unsupported("socketpair", -EAFNOSUPPORT);
   std::shared_ptr<Socket> first, second;
   const int type = request.number(1);
-  const int64_t error = request.system.options.sockets->make_pair(request.process.pid, request.number(0),
-                                                                  type & ~type_flags, request.number(2), first, second);
+  const int64_t error = request.system.sockets->make_pair(request.process.pid, request.number(0), type & ~type_flags,
+                                                          request.number(2), first, second);
   if (error < 0) return check_made(request, error);
   const int64_t one = install_socket(request, first, type);
   if (one < 0) return one;

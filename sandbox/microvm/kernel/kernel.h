@@ -12,7 +12,6 @@
 #include "sandbox/call.h"
 #include "sandbox/job.h"
 #include "sandbox/microvm/files/file_system.h"
-#include "sandbox/microvm/files/socket.h"
 #include "sandbox/microvm/machine/cpu.h"
 #include "sandbox/microvm/machine/physical.h"
 #include "sandbox/report.h"
@@ -25,7 +24,7 @@ struct KernelOptions {
   uint64_t seed = 0;           ///< of everything random in the guest
   uint64_t wall_start_ns = 0;  ///< virtual CLOCK_REALTIME at the start
   std::string hostname = "host";
-  SocketWorld* sockets = nullptr;  ///< null: there is no such thing as a socket; outlives the kernel
+  Network network = Network::sink;
   std::function<void(int descriptor, std::string_view)> output;  ///< 1 or 2
   std::function<uint64_t()> host_ns;                             ///< CLOCK_BOOTTIME
   std::function<bool()> stop;                                    ///< asked between runs: whether to end now

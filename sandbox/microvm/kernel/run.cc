@@ -149,6 +149,7 @@ void System::fill(Report& report) {
   report.events_dropped = dropped_;
   report.processes = listed_;
   report.processes_dropped = listed_dropped_;
+  report.connections = sockets->connections(report_list_max, report.connections_dropped);
   report.refusals_dropped = refusals_dropped_;
   for (const auto& [what, count] : refusals_) report.refusals.push_back({what.first, what.second, count});
 }

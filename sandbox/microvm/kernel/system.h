@@ -13,6 +13,7 @@
 #include "common/base/result.h"
 #include "sandbox/call.h"
 #include "sandbox/microvm/files/guest_view.h"
+#include "sandbox/microvm/files/socket.h"
 #include "sandbox/microvm/kernel/futex.h"
 #include "sandbox/microvm/kernel/kernel.h"
 #include "sandbox/microvm/kernel/process.h"
@@ -28,6 +29,7 @@ struct Program {
   std::string exe;
   std::shared_ptr<Node> exe_node;
   std::string comm;
+  Credentials credentials;
 };
 
 struct CloneRequest {
@@ -37,6 +39,9 @@ struct CloneRequest {
   uint64_t tls = 0;
   uint64_t parent_tid = 0, child_tid = 0, pidfd = 0;
 };
+
+/// Words with a NUL behind each, as /proc shows them: of the first 64 KiB, because every process keeps its own.
+std::string joined_words(const std::vector<std::string>& words);
 
 class System final : public GuestView {
  public:
@@ -50,6 +55,8 @@ class System final : public GuestView {
   int64_t clone(Thread& parent, const CloneRequest& request);
   /// Gives a thread, or all of the process's but it, a new program.
   void become(Thread& thread, Program program, std::string argv, std::string environ);
+
+  // end.cc
   void end_thread(Thread& thread, int32_t wait_status);
   /// All threads of it, with the status that wait4 will tell.
   void end_process(Process& process, int32_t wait_status);
@@ -153,6 +160,7 @@ class System final : public GuestView {
   std::map<uint32_t, Thread*> threads;
   std::map<const Node*, std::weak_ptr<SharedMemory>> shared_files;
   uint64_t fpu_features = 3;  ///< XSTATE_BV bits that images of this CPU's have had
+  std::unique_ptr<SocketWorld> sockets;
   std::string hostname;
   std::string domain = "(none)";
   Thread* current = nullptr;

@@ -1,8 +1,12 @@
 #include "sandbox/microvm/kernel/transfer.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include <numeric>
+
+#include "sandbox/microvm/files/socket.h"
+#include "sandbox/microvm/kernel/times.h"
 
 namespace shrike::sandbox::microvm {
 
@@ -10,6 +14,20 @@ int64_t broken_pipe(System& system, Thread& thread, int64_t result) {
   if (result == -EPIPE)
     system.send(thread, {.number = SIGPIPE, .pid = thread.process->pid, .uid = thread.process->credentials.uid});
   return result;
+}
+
+// What SO_RCVTIMEO or SO_SNDTIMEO says of a socket.
+static std::optional<uint64_t> socket_deadline(const Request& request, File& file, uint32_t events) {
+  auto* socket = dynamic_cast<Socket*>(&file);
+  struct ::timeval time {};
+  std::vector<std::byte> value(sizeof time);
+  if (socket == nullptr) return std::nullopt;
+  const int option = (events & POLLIN) != 0 ? SO_RCVTIMEO : SO_SNDTIMEO;
+  if (socket->get_option(SOL_SOCKET, option, value) < 0 || value.size() != sizeof time) return std::nullopt;
+  std::memcpy(&time, value.data(), sizeof time);
+  uint64_t ns = 0;
+  if (duration_of(time, ns) < 0 || ns == 0) return std::nullopt;
+  return deadline_in(request.system.clock, ns);
 }
 
 int64_t retry(Request& request, const FilePtr& file, uint32_t events, bool dont_wait,
@@ -24,7 +42,15 @@ int64_t retry(Request& request, const FilePtr& file, uint32_t events, bool dont_
   };
   wait.restarts = true;
   wait.files = {file};
+  wait.deadline = socket_deadline(request, *file, events);
+  wait.at_deadline = -EAGAIN;
   return request.wait(std::move(wait));
+}
+
+void tell_data(Request& request, std::span<const std::byte> bytes) {
+  constexpr size_t told_most = 1024;
+  const size_t length = std::min(bytes.size(), told_most);
+  request.tell(TextKind::data, std::string(reinterpret_cast<const char*>(bytes.data()), length));
 }
 
 namespace {
@@ -55,6 +81,7 @@ int64_t write_file(Request& request, const FilePtr& file, const std::vector<Slic
   bool whole = false;
   const auto bytes = std::make_shared<std::vector<std::byte>>(request.memory.gather(slices, whole));
   if (bytes->empty() && !whole) return -EFAULT;
+  if (std::dynamic_pointer_cast<Socket>(file)) tell_data(request, *bytes);
   const auto done = std::make_shared<size_t>(0);
   System* system = &request.system;
   Thread* thread = &request.thread;

@@ -9,6 +9,8 @@ namespace shrike::sandbox::microvm {
 int64_t read_file(Request& request, const FilePtr& file, std::vector<Slice> slices, std::optional<uint64_t> at);
 /// write(2) and all that write.
 int64_t write_file(Request& request, const FilePtr& file, const std::vector<Slice>& slices, std::optional<uint64_t> at);
+/// Tells the first bytes of what goes to a socket.
+void tell_data(Request& request, std::span<const std::byte> bytes);
 /// SIGPIPE to `thread` where `result` is -EPIPE; `result`.
 int64_t broken_pipe(System& system, Thread& thread, int64_t result);
 /// Waits until poll() of `file` has one of `events` (or an error or hang-up) and `attempt` does not say -EAGAIN any
