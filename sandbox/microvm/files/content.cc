@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "sandbox/microvm/files/copy.h"
+
 namespace shrike::sandbox::microvm {
 
 Content::Content(std::shared_ptr<Account> account, std::string bytes)
@@ -32,7 +34,7 @@ int64_t Content::read_below(uint64_t at, std::span<std::byte> out) const {
       got = *read;
     } else {
       got = wanted.size();
-      std::memcpy(wanted.data(), bytes_.data() + at, got);
+      copy_bytes(wanted.data(), bytes_.data() + at, got);
     }
   }
   std::fill(out.begin() + static_cast<ptrdiff_t>(got), out.end(), std::byte{0});
@@ -49,7 +51,7 @@ int64_t Content::read(uint64_t at, std::span<std::byte> out) const {
     if (page != pages_.end() && page->first == at / page_size) {
       const uint64_t offset = at % page_size;
       part = part.first(std::min<uint64_t>(part.size(), page_size - offset));
-      std::memcpy(part.data(), page->second->data() + offset, part.size());
+      copy_bytes(part.data(), page->second->data() + offset, part.size());
       ++page;
     } else {
       if (page != pages_.end()) part = part.first(std::min<uint64_t>(part.size(), page->first * page_size - at));
@@ -89,7 +91,7 @@ int64_t Content::write(uint64_t at, std::span<const std::byte> in) {
       if (done == 0) return error;
       break;
     }
-    std::memcpy(page->data() + offset, in.data() + done, count);
+    copy_bytes(page->data() + offset, in.data() + done, count);
     done += count;
   }
   size_ = std::max(size_, at + done);

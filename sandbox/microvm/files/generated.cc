@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "sandbox/microvm/files/copy.h"
+
 namespace shrike::sandbox::microvm {
 
 namespace {
@@ -24,7 +26,7 @@ class TextFile final : public File {
     if (from == 0 || !made_) text_ = make_ ? make_() : std::string(), made_ = true;
     if (from >= text_.size()) return 0;
     const size_t count = std::min<uint64_t>(out.size(), text_.size() - from);
-    std::memcpy(out.data(), text_.data() + from, count);
+    copy_bytes(out.data(), text_.data() + from, count);
     if (!at) position_ = from + count;
     return static_cast<int64_t>(count);
   }

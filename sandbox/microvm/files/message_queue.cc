@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "sandbox/microvm/files/copy.h"
+
 namespace shrike::sandbox::microvm {
 
 namespace {
@@ -82,7 +84,7 @@ int64_t MessageQueue::take_stream(std::span<std::byte> out, Message& message, bo
     message.sender = segment->pid;
     const bool had_files = !segment->passing.files.empty();
     const size_t count = std::min(out.size() - done, segment->bytes.size() - segment->taken);
-    std::memcpy(out.data() + done, segment->bytes.data() + segment->taken, count);
+    copy_bytes(out.data() + done, segment->bytes.data() + segment->taken, count);
     done += count;
     if (peek) {
       ++segment;
@@ -104,7 +106,7 @@ int64_t MessageQueue::take_stream(std::span<std::byte> out, Message& message, bo
 int64_t MessageQueue::take_message(std::span<std::byte> out, Message& message, bool peek, bool whole) {
   Segment& segment = segments_.front();
   const size_t size = segment.bytes.size(), count = std::min(out.size(), size);
-  std::memcpy(out.data(), segment.bytes.data(), count);
+  copy_bytes(out.data(), segment.bytes.data(), count);
   message.address = segment.sender;
   message.sender = segment.pid;
   message.files = segment.passing.files;

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "sandbox/microvm/files/copy.h"
+
 namespace shrike::sandbox::microvm {
 
 PipeNode::PipeNode(StorePtr store, uint32_t mode, bool anonymous)
@@ -40,7 +42,7 @@ void PipeNode::put(std::span<const std::byte> in) {
 
 size_t PipeNode::take(std::span<std::byte> out) {
   const size_t count = std::min(out.size(), held());
-  std::memcpy(out.data(), data_.data() + head_, count);
+  copy_bytes(out.data(), data_.data() + head_, count);
   head_ += count;
   if (held() == 0) {
     data_.clear();
@@ -146,7 +148,7 @@ int64_t PipeFile::peek(std::span<std::byte> out) const {
   if (!readable()) return -EBADF;
   if (node_->held() == 0) return node_->writers_ == 0 ? 0 : -EAGAIN;
   const size_t count = std::min(out.size(), node_->held());
-  std::memcpy(out.data(), node_->data_.data() + node_->head_, count);
+  copy_bytes(out.data(), node_->data_.data() + node_->head_, count);
   return static_cast<int64_t>(count);
 }
 

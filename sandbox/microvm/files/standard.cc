@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "sandbox/microvm/files/copy.h"
 #include "sandbox/microvm/files/objects.h"
 
 namespace shrike::sandbox::microvm {
@@ -29,7 +30,7 @@ class InputNode final : public OuterNode {
   int64_t open(int flags, FilePtr& out) override;
   int64_t take(std::span<std::byte> out) {
     const size_t count = std::min(out.size(), left());
-    std::memcpy(out.data(), bytes_.data() + at_, count);
+    copy_bytes(out.data(), bytes_.data() + at_, count);
     at_ += count;
     return static_cast<int64_t>(count);
   }

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "sandbox/microvm/files/copy.h"
+
 namespace shrike::sandbox::microvm {
 
 namespace {
@@ -36,7 +38,7 @@ Address address_of(std::string_view name) {
   Address out(path_at + name.size() + (name.empty() || name.front() == '\0' ? 0 : 1));
   const sa_family_t family = AF_UNIX;
   std::memcpy(out.data(), &family, sizeof family);
-  std::memcpy(out.data() + path_at, name.data(), name.size());
+  copy_bytes(out.data() + path_at, name.data(), name.size());
   return out;
 }
 

@@ -74,7 +74,6 @@ int64_t do_send(Request& request, const std::shared_ptr<Socket>& socket, const s
   const bool stream = socket->writes_whole();
   const Place place = request.place();
   const bool dont_wait = (flags & MSG_DONTWAIT) != 0;
-  const Place place = request.place();
   auto attempt = [=]() -> int64_t {
     while (true) {
       const int64_t put = socket->send(place, std::span(*bytes).subspan(*done), *told, flags);
