@@ -68,7 +68,7 @@ Result<Alert> alert_from(const wire::AlertMessage& message) {
 
 Json flags_of(uint32_t flags) {
   static constexpr std::string_view names[] = {"compat32", "x32",  "memfd", "upper",   "deleted", "kthread",
-                                               "thread",   "core", "uring", "created", "interp"};
+                                               "thread",   "core", "uring", "created", "interp",  "sandbox"};
   Json list = Json::array();
   for (size_t bit = 0; bit < std::size(names); ++bit)
     if ((flags >> bit & 1) != 0) list.push_back(names[bit]);
@@ -154,6 +154,33 @@ Json argv_json(const std::string& text) {
     at = end + 1;
   }
   return list;
+}
+
+/// The library writes nested values by recursion: what a stranger nests is bounded before it is read.
+bool nests_deeper(std::string_view text, int most) {
+  int depth = 0;
+  bool quoted = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted && c == '\\') {
+      ++i;
+      continue;
+    }
+    if (c == '"') quoted = !quoted;
+    if (quoted) continue;
+    if (c == '[' || c == '{') ++depth;
+    if (c == ']' || c == '}') --depth;
+    if (depth > most) return true;
+  }
+  return false;
+}
+
+/// JSON as such, anything else as text.
+Json detail_json(const std::string& detail) {
+  constexpr int depth_max = 16;
+  if (!nests_deeper(detail, depth_max))
+    if (Json json = Json::parse(detail, nullptr, false); !json.is_discarded()) return json;
+  return detail;
 }
 
 void put_texts(Json& json, const wire::EventMessage& event, EventKind kind) {
@@ -242,6 +269,7 @@ Result<std::string> event_to_json(std::string_view message) {
   put_texts(json, event, kind);
   if (event.has_object()) json["object"] = object_json(event.object());
   if (event.has_socket()) json["socket"] = socket_json(event.socket());
+  if (!event.detail().empty()) json["detail"] = detail_json(event.detail());
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
