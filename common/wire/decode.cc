@@ -156,6 +156,7 @@ Json argv_json(const std::string& text) {
   return list;
 }
 
+constexpr int depth_max = 16;
 /// The library writes nested values by recursion: what a stranger nests is bounded before it is read.
 bool nests_deeper(std::string_view text, int most) {
   int depth = 0;
@@ -177,7 +178,6 @@ bool nests_deeper(std::string_view text, int most) {
 
 /// JSON as such, anything else as text.
 Json detail_json(const std::string& detail) {
-  constexpr int depth_max = 16;
   if (!nests_deeper(detail, depth_max))
     if (Json json = Json::parse(detail, nullptr, false); !json.is_discarded()) return json;
   return detail;
@@ -254,6 +254,25 @@ Result<Alert> decode_alert(std::string_view message) {
   const wire::EventMessage event = TRY(parse(message));
   if (!event.has_alert()) return Error{"event: carries no alert"};
   return alert_from(event.alert());
+}
+
+bool is_note(std::string_view message) {
+  if (message.size() < 2 || message[0] != 0x08) return false;
+  return message[1] == static_cast<char>(EventKind::detonation) || message[1] == static_cast<char>(EventKind::command);
+}
+
+Result<Note> decode_note(std::string_view message) {
+  const wire::EventMessage event = TRY(parse(message));
+  const auto kind = static_cast<EventKind>(event.kind());
+  if (kind != EventKind::detonation && kind != EventKind::command)
+    return Error{"event: tells no detonation or command"};
+  return Note{kind, event.time_ns(), event.path(), event.path2(), event.detail()};
+}
+
+bool is_plain_json_object(std::string_view text) {
+  if (nests_deeper(text, depth_max)) return false;
+  const Json json = Json::parse(text, nullptr, false);
+  return json.is_object();
 }
 
 Result<std::string> event_to_json(std::string_view message) {

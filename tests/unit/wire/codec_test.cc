@@ -242,6 +242,28 @@ TEST(EventJson, ADetailIsJsonWhereItIsAndTextWhereItIsNot) {
   EXPECT_THAT(shown(std::string(200'000, '[') + std::string(200'000, ']')), HasSubstr(R"("detail":"[[[)"));
 }
 
+TEST(Notes, AreFoundAndReadWithoutTheRest) {
+  Event event;
+  event.kind = EventKind::command;
+  event.time_ns = 5;
+  event.path.text = "id";
+  event.path2.text = "done";
+  event.detail = "{}";
+  std::string out;
+  encode_event(event, out);
+  EXPECT_TRUE(is_note(out));
+  const auto note = decode_note(out);
+  ASSERT_TRUE(note) << note.error().message;
+  EXPECT_EQ(note->kind, EventKind::command);
+  EXPECT_EQ(note->subject + note->state + note->detail, "iddone{}");
+  out.clear();
+  event.kind = EventKind::open;
+  encode_event(event, out);
+  EXPECT_FALSE(is_note(out));
+  EXPECT_FALSE(decode_note(out));
+  EXPECT_FALSE(is_note(""));
+}
+
 TEST(EventJson, ShowsAnEventToPeople) {
   Event event;
   event.kind = EventKind::exec;
