@@ -67,8 +67,8 @@ Result<Alert> alert_from(const wire::AlertMessage& message) {
 }
 
 Json flags_of(uint32_t flags) {
-  static constexpr std::string_view names[] = {"compat32", "x32",  "memfd", "upper",   "deleted", "kthread",
-                                               "thread",   "core", "uring", "created", "interp",  "sandbox"};
+  static constexpr std::string_view names[] = {"compat32", "x32",   "memfd",   "upper",  "deleted", "kthread", "thread",
+                                               "core",     "uring", "created", "interp", "sandbox", "denied"};
   Json list = Json::array();
   for (size_t bit = 0; bit < std::size(names); ++bit)
     if ((flags >> bit & 1) != 0) list.push_back(names[bit]);

@@ -91,6 +91,7 @@ enum EventFlag : uint16_t {
   flag_created = 1 << 9,
   flag_interp = 1 << 10,
   flag_sandbox = 1 << 11,  ///< in a sandbox: process ids are its own, the container is the job; never in a record
+  flag_denied = 1 << 12,   ///< call: a sandbox's policy refused it; never in a record
 };
 
 /// A text argument. `truncated`: there was more. `fault`: user memory that could not be read.
