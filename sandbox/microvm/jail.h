@@ -21,10 +21,12 @@ Fd empty_network();
 /// clone3's flags for a process that is to be jailed.
 uint64_t jail_clone_flags(bool has_network);
 
-/// First step, right after clone3: the parent's death is its own; no other descriptors than `keep`, which become 3, 4
-/// and so on in that order, behind /dev/null as 0 to 2; an empty root that cannot be written; `network` joined; for
-/// root, this host's user nobody, and a user namespace in which there is no other. Errors: which step, errno.
-Result<void> enter_jail(std::span<const int> keep, int network);
+/// Before all else: no signal is held back; no other descriptors than `keep`, which become 3, 4 and so on in that
+/// order, behind /dev/null as 0 to 2. Errors: errno.
+Result<void> arrange_descriptors(std::span<const int> keep);
+/// First step: the parent's death is its own; `network` (or -1) joined; an empty root that cannot be written; for root,
+/// this host's user nobody, and a user namespace in which there is no other. Errors: which step, errno.
+Result<void> enter_jail(int network);
 
 struct JailLimits {
   uint64_t address_space_bytes = 0;
