@@ -49,9 +49,9 @@ Backends::Backends(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Backends::Backends(Backends&&) noexcept = default;
 Backends::~Backends() = default;
 
-Result<Backends> Backends::open() {
+Result<Backends> Backends::open(bool ebpf) {
   auto impl = std::make_unique<Impl>(TRY(process::Filters::build()));
-  auto trace = process::EbpfTrace::load();
+  auto trace = ebpf ? process::EbpfTrace::load() : Result<std::unique_ptr<process::EbpfTrace>>(Error{"as asked for"});
   if (trace)
     impl->trace = std::move(*trace);
   else

@@ -244,7 +244,7 @@ Result<void> run_serve(const ServeOptions& options) {
   quota.cpu_ns_per_hour = options.cpu_s * 1'000'000'000;
   auto ledger = TRY(Ledger::open(options.state + "/ledger", quota, wall_now_ns()));
   if (!ledger.note().empty()) note(ledger.note());
-  auto backends = TRY(Backends::open());
+  auto backends = TRY(Backends::open(options.ebpf));
   for (const auto& missing : backends.notes()) note(missing);
   sigset_t ends;
   ::sigemptyset(&ends);

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "sandbox/policy.h"
@@ -94,7 +95,21 @@ void Summary::count(const Call& call) {
     refused(what, refused_reason(call.abi, call.number, call.args, verdict));
     return;
   }
+  outside(call);
   if (call.abi == CallAbi::x86_64 && (call.number == SYS_connect || call.number == SYS_sendto)) connected(call);
+}
+
+/// What the kernel refused because it is not the program's: read-only, or nobody's but the sandbox's own.
+void Summary::outside(const Call& call) {
+  const bool error =
+      call.result == -EACCES || call.result == -EROFS || call.result == -EPERM || call.result == -ETXTBSY;
+  const std::string* path = text_of(call, TextKind::full_path2);
+  if (path == nullptr) path = text_of(call, TextKind::full_path);
+  // Our init is not to be found there at all, but looking for it means something.
+  const bool init = call.result < 0 && path != nullptr && path->starts_with("/proc/1/");
+  if (path != nullptr && (error || init))
+    refused(call_name(call.abi, call.number) + "(" + path->substr(0, 256) + ")",
+            call.result == -ETXTBSY ? "a running program" : "outside its files");
 }
 
 void Summary::refused(const std::string& call, const std::string& reason) {

@@ -35,6 +35,7 @@ class Summary final : public CallSink {
 
  private:
   void count(const Call& call);
+  void outside(const Call& call);
   void began(const Call& call);
   void executed(const Call& call);
   void connected(const Call& call);

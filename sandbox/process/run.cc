@@ -209,7 +209,8 @@ void Run::finish(Report& report) {
   if (ended_) {
     report.status = ended_->first;
     report.cause = ended_->second;
-    report.signal = SIGKILL;
+    const bool signalled = wait_status_ && WIFSIGNALED(*wait_status_);
+    report.signal = signalled ? WTERMSIG(*wait_status_) : SIGKILL;
   } else if (wait_status_ && WIFEXITED(*wait_status_)) {
     report.status = Status::ok;
     report.exit_code = WEXITSTATUS(*wait_status_);

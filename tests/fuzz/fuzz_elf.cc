@@ -1,7 +1,7 @@
 // link: shrike_vm_kernel
-// Threat model: a job's program is whatever an attacker sends. Its headers decide where the VMM maps what, so every byte
-// of the file is the attacker's. What is accepted must lie in the file and in the program's half of the address space,
-// in order, and fit a page as mmap needs it; nothing may be read outside.
+// Threat model: a job's program is whatever an attacker sends. Its headers decide where the VMM maps what, so every
+// byte of the file is the attacker's. What is accepted must lie in the file and in the program's half of the address
+// space, in order, and fit a page as mmap needs it; nothing may be read outside.
 
 #include <algorithm>
 #include <cstdlib>

@@ -1,8 +1,8 @@
 // link: shrike_vm_kernel
 // Threat model: the guest is the attacker. It makes any system call with any arguments, from any number of threads and
-// processes, faults and traps wherever it likes, and changes its memory between two looks. Handlers must not crash, must
-// not touch anything of the host's (the thread that runs them is killed at the first call that takes a path or waits),
-// must end in bounded steps, must tell every call once and in bounds, and must give all memory back.
+// processes, faults and traps wherever it likes, and changes its memory between two looks. Handlers must not crash,
+// must not touch anything of the host's (the thread that runs them is killed at the first call that takes a path or
+// waits), must end in bounded steps, must tell every call once and in bounds, and must give all memory back.
 
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -112,7 +112,8 @@ class HostileCpu final : public Cpu {
     const uint64_t number = input_.byte();
     registers.rax = what % 16 == 7 ? value() : all_calls()[number * all_calls().size() / 256].number;
     if (what % 16 != 7 && (what & 128) != 0) registers.rax = all_calls()[(number + 128) % all_calls().size()].number;
-    for (uint64_t* argument : {&registers.rdi, &registers.rsi, &registers.rdx, &registers.r10, &registers.r8, &registers.r9})
+    for (uint64_t* argument :
+         {&registers.rdi, &registers.rsi, &registers.rdx, &registers.r10, &registers.r8, &registers.r9})
       *argument = value();
     Exit exit;
     exit.kind = Exit::Kind::call;
@@ -121,9 +122,25 @@ class HostileCpu final : public Cpu {
 
   // What handlers are most likely to get wrong: edges, and pointers into memory that the input has filled.
   uint64_t value() {
-    static constexpr uint64_t edges[] = {0, 1, 2, 3, 4095, 4096, 4097, 0x7fffffff, 0x80000000, 0xffffffff,
-                                         user_lowest, user_highest - 1, user_highest, uint64_t{1} << 47,
-                                         uint64_t{1} << 63, UINT64_MAX, UINT64_MAX - 4095, INT64_MAX, 0xffffff9c};
+    static constexpr uint64_t edges[] = {0,
+                                         1,
+                                         2,
+                                         3,
+                                         4095,
+                                         4096,
+                                         4097,
+                                         0x7fffffff,
+                                         0x80000000,
+                                         0xffffffff,
+                                         user_lowest,
+                                         user_highest - 1,
+                                         user_highest,
+                                         uint64_t{1} << 47,
+                                         uint64_t{1} << 63,
+                                         UINT64_MAX,
+                                         UINT64_MAX - 4095,
+                                         INT64_MAX,
+                                         0xffffff9c};
     const uint8_t kind = input_.byte();
     switch (kind % 8) {
       case 0:
@@ -146,8 +163,9 @@ class HostileCpu final : public Cpu {
   }
 
   void change_memory() {
-    static constexpr const char* texts[] = {"/etc/motd", "/tmp/a",     "/tmp/a/b", "..",        "/proc/self/maps", "/proc/self/fd/1",
-                                            "/bin/one",  "/proc/self", "a",        "/dev/null", "/dev/zero",       "/tmp/../proc/2/exe"};
+    static constexpr const char* texts[] = {
+        "/etc/motd", "/tmp/a",     "/tmp/a/b", "..",        "/proc/self/maps", "/proc/self/fd/1",
+        "/bin/one",  "/proc/self", "a",        "/dev/null", "/dev/zero",       "/tmp/../proc/2/exe"};
     const UserMemory memory(*system->current->process->space);
     const uint8_t kind = input_.byte();
     const uint64_t at = data_at + (kind / 8) * 64;
@@ -205,7 +223,8 @@ void attack(const uint8_t* bytes, size_t size) {
     check(system.start("/bin/one", {"one"}, {}, "/tmp", nullptr).ok(), "the program does not start");
     system.run(report);
     check(report.status != Status::internal_error && report.status != Status::setup_error, "an error of our own");
-    check(report.refusals.size() <= report_list_max && report.processes.size() <= report_list_max, "a list is too long");
+    check(report.refusals.size() <= report_list_max && report.processes.size() <= report_list_max,
+          "a list is too long");
     check(report.peak_memory_bytes <= memory_bytes + (2u << 20), "more memory than the job has");
   }
   check(physical->used_bytes() == 0, "memory was not given back");
@@ -234,13 +253,14 @@ void on_forbidden(int, siginfo_t* info, void*) {
 // From here on this thread reaches no path, no socket, no process, and never waits but for the next input.
 void forbid() {
   static constexpr unsigned forbidden[] = {
-      SYS_open,     SYS_openat,  SYS_openat2,    SYS_creat,     SYS_stat,       SYS_lstat,      SYS_newfstatat, SYS_statx,
-      SYS_access,   SYS_faccessat, SYS_faccessat2, SYS_readlink, SYS_readlinkat, SYS_execve,     SYS_execveat,   SYS_unlink,
-      SYS_unlinkat, SYS_rename,  SYS_renameat,   SYS_renameat2, SYS_mkdir,      SYS_mkdirat,    SYS_rmdir,      SYS_link,
-      SYS_linkat,   SYS_symlink, SYS_symlinkat,  SYS_chdir,     SYS_chmod,      SYS_fchmodat,   SYS_chown,      SYS_truncate,
-      SYS_socket,   SYS_connect, SYS_kill,       SYS_clone,     SYS_clone3,     SYS_fork,       SYS_vfork,      SYS_nanosleep,
-      SYS_clock_nanosleep, SYS_poll, SYS_ppoll,  SYS_select,    SYS_pselect6,   SYS_epoll_wait, SYS_epoll_pwait, SYS_pause,
-      SYS_ptrace,   SYS_mount,   SYS_ioctl,      SYS_read,      SYS_pread64};
+      SYS_open,     SYS_openat,   SYS_openat2,   SYS_creat,      SYS_stat,        SYS_lstat,           SYS_newfstatat,
+      SYS_statx,    SYS_access,   SYS_faccessat, SYS_faccessat2, SYS_readlink,    SYS_readlinkat,      SYS_execve,
+      SYS_execveat, SYS_unlink,   SYS_unlinkat,  SYS_rename,     SYS_renameat,    SYS_renameat2,       SYS_mkdir,
+      SYS_mkdirat,  SYS_rmdir,    SYS_link,      SYS_linkat,     SYS_symlink,     SYS_symlinkat,       SYS_chdir,
+      SYS_chmod,    SYS_fchmodat, SYS_chown,     SYS_truncate,   SYS_socket,      SYS_connect,         SYS_kill,
+      SYS_clone,    SYS_clone3,   SYS_fork,      SYS_vfork,      SYS_nanosleep,   SYS_clock_nanosleep, SYS_poll,
+      SYS_ppoll,    SYS_select,   SYS_pselect6,  SYS_epoll_wait, SYS_epoll_pwait, SYS_pause,           SYS_ptrace,
+      SYS_mount,    SYS_ioctl,    SYS_read,      SYS_pread64};
   std::vector<sock_filter> code;
   code.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
   for (const unsigned number : forbidden) {

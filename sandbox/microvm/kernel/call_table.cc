@@ -340,7 +340,7 @@ constexpr CallEntry calls[] = {
     constant(314, "sched_setattr", 0),
     missing(315, "sched_getattr"),
     handled(316, "renameat2", on_renameat2),
-    missing(317, "seccomp"),
+    handled(317, "seccomp", on_seccomp),
     handled(318, "getrandom", on_getrandom),
     handled(319, "memfd_create", on_memfd_create),
     refused(320, "kexec_file_load", -EPERM),

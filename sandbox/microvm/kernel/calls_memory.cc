@@ -152,8 +152,8 @@ int64_t on_mincore(Request& request) {
   if (begin % page_bytes != 0) return -EINVAL;
   if (rounded / page_bytes > mincore_pages_most || !request.process.space->mapped(begin, rounded)) return -ENOMEM;
   std::vector<std::byte> present(rounded / page_bytes);
-  request.process.space->table().each(begin, begin + rounded, [&](uint64_t address, const Page&) {
-    present[(address - begin) / page_bytes] = std::byte{1};
+  request.process.space->table().each(begin, begin + rounded, [&, first = begin](uint64_t address, const Page&) {
+    present[(address - first) / page_bytes] = std::byte{1};
   });
   return request.memory.write(out, present) ? 0 : -EFAULT;
 }

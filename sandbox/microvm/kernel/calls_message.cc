@@ -151,12 +151,33 @@ struct Receiver {
     return memory.put(header_at, back) ? 0 : -EFAULT;
   }
 
+  std::vector<std::byte> kept = {};  ///< MSG_WAITALL: what has come so far
+
+  // With MSG_WAITALL a stream is read until there is no more room, or it ends.
+  int64_t receive(uint64_t total, Message& message, std::vector<std::byte>& bytes) {
+    const bool all = (flags & MSG_WAITALL) != 0 && (flags & (MSG_PEEK | MSG_DONTWAIT)) == 0 && socket->writes_whole();
+    if (!all) {
+      bytes.resize(total);
+      return socket->receive(bytes, message, flags);
+    }
+    while (kept.size() < total) {
+      std::vector<std::byte> more(total - kept.size());
+      const int64_t got = socket->receive(more, message, flags & ~MSG_WAITALL);
+      if (got == -EAGAIN || (got < 0 && kept.empty())) return got;
+      if (got <= 0) break;
+      kept.insert(kept.end(), more.begin(), more.begin() + std::min<int64_t>(got, static_cast<int64_t>(more.size())));
+    }
+    bytes = std::move(kept);
+    kept.clear();
+    return static_cast<int64_t>(bytes.size());
+  }
+
   int64_t attempt() {
     uint64_t total = 0;
     for (const Slice& slice : slices) total += slice.length;
-    std::vector<std::byte> bytes(total);
+    std::vector<std::byte> bytes;
     Message message;
-    const int64_t got = socket->receive(bytes, message, flags);
+    const int64_t got = receive(total, message, bytes);
     if (got < 0) return got;
     const auto length = std::min<size_t>(static_cast<size_t>(got), bytes.size());
     if (memory.scatter(slices, std::span(bytes).first(length)) < length) return -EFAULT;

@@ -3,6 +3,7 @@
 #include <asm/prctl.h>
 #include <linux/capability.h>
 #include <linux/prctl.h>
+#include <linux/seccomp.h>
 #include <sys/resource.h>
 
 #include "sandbox/microvm/kernel/handlers.h"
@@ -52,6 +53,23 @@ int64_t bounding(Request& request, bool drop) {
   const uint64_t bit = uint64_t{1} << request.args[1];
   if (!drop) return (request.process.credentials.bounding & bit) != 0;
   request.process.credentials.bounding &= ~bit;
+  return 0;
+}
+
+// A filter that the program puts on itself is taken and not applied: it would only hide what the program does. What has
+// none of its effects is said in the report.
+int64_t take_filter(Request& request, uint64_t address) {
+  struct Filter {
+    uint16_t length;
+    uint16_t padding[3];
+    uint64_t code;
+  } filter{};
+  const Credentials& who = request.process.credentials;
+  if (!who.no_new_privileges && (who.effective >> CAP_SYS_ADMIN & 1) == 0) return -EACCES;
+  if (!request.memory.get(address, filter)) return -EFAULT;
+  if (filter.length == 0 || filter.length > 4096) return -EINVAL;
+  request.process.filtered = true;
+  request.system.note_refusal("seccomp filter", "accepted, not applied");
   return 0;
 }
 
@@ -116,15 +134,35 @@ int64_t on_prctl(Request& request) {
     case PR_SET_THP_DISABLE:
       return 0;
     case PR_GET_THP_DISABLE:
-    case PR_GET_SECCOMP:
     case PR_GET_SPECULATION_CTRL:
       return 0;
+    case PR_GET_SECCOMP:
+      return process.filtered ? SECCOMP_MODE_FILTER : SECCOMP_MODE_DISABLED;
     case PR_SET_SECCOMP:
-      return request.unsupported("prctl(PR_SET_SECCOMP)", -EINVAL);
+      if (value != SECCOMP_MODE_FILTER) return request.unsupported("prctl(PR_SET_SECCOMP)", -EINVAL);
+      return take_filter(request, request.args[2]);
     case PR_SET_MM:
       return request.refuse("prctl(PR_SET_MM)", -EPERM);
     default:
       return request.unsupported("prctl(" + std::to_string(request.number(0)) + ")", -EINVAL);
+  }
+}
+
+int64_t on_seccomp(Request& request) {
+  const uint64_t flags = request.args[1];
+  constexpr uint64_t harmless = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+  switch (request.number(0)) {
+    case SECCOMP_SET_MODE_FILTER:
+      if ((flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0) return request.refuse("seccomp with a listener", -EBUSY);
+      return (flags & ~harmless) != 0 ? -EINVAL : take_filter(request, request.args[2]);
+    case SECCOMP_GET_ACTION_AVAIL: {
+      uint32_t action = 0;
+      if (flags != 0) return -EINVAL;
+      if (!request.memory.get(request.args[2], action)) return -EFAULT;
+      return action == SECCOMP_RET_USER_NOTIF ? -EOPNOTSUPP : 0;
+    }
+    default:
+      return request.unsupported("seccomp(" + std::to_string(request.number(0)) + ")", -EINVAL);
   }
 }
 

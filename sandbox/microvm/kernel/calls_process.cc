@@ -64,16 +64,10 @@ int64_t read_words(Request& request, uint64_t address, std::vector<std::string>&
   return 0;
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text.append(word).push_back('\0');
-  return text;
-}
-
 int64_t do_exec(Request& request, const std::string& path, uint64_t argv_at, uint64_t environment_at) {
   std::vector<std::string> argv, environment;
   if (const int64_t error = read_words(request, argv_at, argv); error < 0) return error;
-  request.tell(TextKind::argv, joined(argv));
+  request.tell(TextKind::argv, joined_words(argv));
   if (const int64_t error = read_words(request, environment_at, environment); error < 0) return error;
   if (argv.empty()) argv.emplace_back();
   System& system = request.system;
@@ -82,7 +76,7 @@ int64_t do_exec(Request& request, const std::string& path, uint64_t argv_at, uin
   request.thread.call->flags |= call_no_return;
   system.tell(std::move(*request.thread.call));
   request.thread.call.reset();
-  system.become(request.thread, std::move(program).value(), joined(argv), joined(environment));
+  system.become(request.thread, std::move(program).value(), joined_words(argv), joined_words(environment));
   const Process& process = request.process;
   system.tell_event(CallKind::exec, request.thread, 0, 0, 0,
                     {{TextKind::exe, process.exe},

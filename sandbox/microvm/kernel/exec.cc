@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "sandbox/microvm/kernel/elf.h"
+#include "sandbox/microvm/kernel/exec_stack.h"
 #include "sandbox/microvm/kernel/system.h"
 #include "sandbox/microvm/kernel/user_memory.h"
 
@@ -99,31 +99,6 @@ bool map_image(AddressSpace& space, const Opened& program, const ElfImage& image
                      [&](const ElfSegment& segment) { return map_segment(space, program, segment, bias); });
 }
 
-// Puts argv, envp and the auxiliary vector on the stack, as the System V ABI says.
-class StackBuilder {
- public:
-  StackBuilder(AddressSpace& space, uint64_t top) : memory_(space), top_(top) {}
-
-  uint64_t push(std::span<const std::byte> bytes) {
-    top_ -= bytes.size();
-    ok_ = ok_ && memory_.write(top_, bytes);
-    return top_;
-  }
-  uint64_t push(const std::string& text) { return push(std::as_bytes(std::span(text.c_str(), text.size() + 1))); }
-  void align() { top_ &= ~uint64_t{15}; }
-  uint64_t push(const std::vector<uint64_t>& words) {
-    top_ = (top_ - words.size() * sizeof(uint64_t)) & ~uint64_t{15};
-    ok_ = ok_ && memory_.write(top_, std::as_bytes(std::span(words)));
-    return top_;
-  }
-  [[nodiscard]] bool ok() const { return ok_; }
-
- private:
-  UserMemory memory_;
-  uint64_t top_;
-  bool ok_ = true;
-};
-
 bool strings_fit(const std::vector<std::string>& argv, const std::vector<std::string>& environment) {
   size_t total = 0;
   for (const auto* list : {&argv, &environment}) {
@@ -136,6 +111,33 @@ bool strings_fit(const std::vector<std::string>& argv, const std::vector<std::st
 }
 }  // namespace
 
+// What a program may do when it has begun: set-user-id bits, and root's capabilities (credentials(7), capabilities(7)).
+static Credentials credentials_for(const Process& process, const Node& node, const FileSystem& files) {
+  Credentials who = process.credentials;
+  struct ::stat status {};
+  if (!who.no_new_privileges && files.status(node, status) == 0) {
+    if ((status.st_mode & S_ISUID) != 0) who.euid = status.st_uid;
+    if ((status.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP)) who.egid = status.st_gid;
+  }
+  who.suid = who.fsuid = who.euid;
+  who.sgid = who.fsgid = who.egid;
+  const bool root = who.euid == 0 || who.uid == 0;
+  who.permitted = (root ? who.bounding | who.inheritable : 0) | who.ambient;
+  who.effective = who.euid == 0 ? who.permitted : who.ambient;
+  who.secure_bits &= ~16u;  // SECBIT_KEEP_CAPS
+  return who;
+}
+
+std::string joined_words(const std::vector<std::string>& words) {
+  constexpr size_t most = 64u << 10;
+  std::string text;
+  for (const std::string& word : words) {
+    if (text.size() + word.size() >= most) break;
+    text.append(word).push_back('\0');
+  }
+  return text;
+}
+
 Layout System::new_layout() {
   const auto pages_of = [&](uint64_t bits) { return (random.next() & ((uint64_t{1} << bits) - 1)) * page_bytes; };
   Layout layout;
@@ -144,68 +146,6 @@ Layout System::new_layout() {
   layout.program += pages_of(28);
   layout.heap_gap = pages_of(13);
   return layout;
-}
-
-static std::vector<uint64_t> auxiliary(const Process& process, const ElfImage& image, uint64_t bias, uint64_t base) {
-  const Credentials& who = process.credentials;
-  return {AT_PHDR,        image.headers == 0 ? 0 : image.headers + bias,
-          AT_PHENT,       sizeof(Elf64_Phdr),
-          AT_PHNUM,       image.header_count,
-          AT_PAGESZ,      page_bytes,
-          AT_BASE,        base,
-          AT_FLAGS,       0,
-          AT_ENTRY,       image.entry + bias,
-          AT_UID,         who.uid,
-          AT_EUID,        who.euid,
-          AT_GID,         who.gid,
-          AT_EGID,        who.egid,
-          AT_SECURE,      0,
-          AT_HWCAP,       0x178bfbff,
-          AT_HWCAP2,      0,
-          AT_CLKTCK,      100,
-          AT_MINSIGSTKSZ, 3632};
-}
-
-static Result<Registers> build_stack(System& system, const Process& process, AddressSpace& space, const ElfImage& image,
-                                     uint64_t bias, uint64_t base, uint64_t entry, const std::string& path,
-                                     const std::vector<std::string>& argv,
-                                     const std::vector<std::string>& environment) {
-  const uint64_t top = space.layout().stack_top;
-  const uint64_t size = 34 * page_bytes;
-  const Region stack{
-      .begin = top - size, .access = {true, true, image.executable_stack}, .grows_down = true, .role = Role::stack};
-  if (space.map(stack, size, true) < 0) return failed(path + ": no room for its stack", ENOMEM);
-  StackBuilder builder(space, top - sizeof(uint64_t));
-  const uint64_t name = builder.push(path);
-  const auto strings = [&](const std::vector<std::string>& list) {
-    std::vector<uint64_t> at(list.size());
-    for (size_t i = list.size(); i-- > 0;) at[i] = builder.push(list[i]);
-    return at;
-  };
-  const auto environment_at = strings(environment);
-  const auto argv_at = strings(argv);
-  builder.align();
-  const uint64_t platform = builder.push(std::string("x86_64"));
-  std::array<std::byte, 16> chance{};
-  system.random.fill(chance);
-  builder.align();
-  const uint64_t random_at = builder.push(chance);
-
-  std::vector<uint64_t> words{argv.size()};
-  words.insert(words.end(), argv_at.begin(), argv_at.end());
-  words.push_back(0);
-  words.insert(words.end(), environment_at.begin(), environment_at.end());
-  words.push_back(0);
-  const auto vector = auxiliary(process, image, bias, base);
-  words.insert(words.end(), vector.begin(), vector.end());
-  for (const uint64_t word : {uint64_t{AT_EXECFN}, name, uint64_t{AT_PLATFORM}, platform, uint64_t{AT_RANDOM},
-                              random_at, uint64_t{AT_NULL}, uint64_t{0}})
-    words.push_back(word);
-  Registers registers;
-  registers.rsp = builder.push(words);
-  registers.rip = entry;
-  if (!builder.ok()) return failed(path + ": no memory for its arguments", ENOMEM);
-  return registers;
 }
 
 Result<Program> System::load(const Process& process, const std::string& path, std::vector<std::string>& argv,
@@ -249,7 +189,9 @@ Result<Program> System::load(const Process& process, const std::string& path, st
   }
   space->begin_heap(page_up(image.end + bias) + space->layout().heap_gap);
   Program loaded;
-  loaded.registers = TRY(build_stack(*this, process, *space, image, bias, base, entry, path, argv, environment));
+  loaded.credentials = credentials_for(process, *program.node, files);
+  const Start start{image, bias, base, entry, path, loaded.credentials, argv, environment};
+  loaded.registers = TRY(build_stack(*space, start, random));
   loaded.space = std::move(space);
   loaded.exe = program.path;
   loaded.exe_node = program.node;

@@ -167,6 +167,7 @@ int64_t on_epoll_pwait2(Request& request);
 
 // calls_prctl.cc
 int64_t on_prctl(Request& request);
+int64_t on_seccomp(Request& request);
 int64_t on_arch_prctl(Request& request);
 int64_t on_prlimit64(Request& request);
 int64_t on_getrlimit(Request& request);

@@ -123,6 +123,7 @@ struct Process {
   int death_signal = 0;
   bool dumpable = true;
   bool subreaper = false;
+  bool filtered = false;  ///< it has put a seccomp filter on itself
   int nice = 0;
   size_t report_index = SIZE_MAX;  ///< in the report's list
   uint64_t calls = 0;

@@ -23,11 +23,6 @@ std::array<struct ::rlimit, RLIM_NLIMITS> first_limits(const Limits& limits) {
   return all;
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text.append(word).push_back('\0');
-  return text;
-}
 }  // namespace
 
 System::System(Cpu& the_cpu, Physical& the_physical, FileSystem& the_files, CallSink& calls, KernelOptions the_options)
@@ -89,8 +84,8 @@ Result<void> System::start(const std::string& program, const std::vector<std::st
   process->space = std::move(loaded.space);
   process->exe = loaded.exe;
   process->exe_node = loaded.exe_node;
-  process->argv = joined(argv);
-  process->environ = joined(environment);
+  process->argv = joined_words(argv);
+  process->environ = joined_words(environment);
   Thread& first = *thread;
   threads.emplace(first.tid, thread.get());
   process->threads.push_back(std::move(thread));

@@ -29,6 +29,7 @@ struct Program {
   std::string exe;
   std::shared_ptr<Node> exe_node;
   std::string comm;
+  Credentials credentials;
 };
 
 struct CloneRequest {
@@ -38,6 +39,9 @@ struct CloneRequest {
   uint64_t tls = 0;
   uint64_t parent_tid = 0, child_tid = 0, pidfd = 0;
 };
+
+/// Words with a NUL behind each, as /proc shows them: of the first 64 KiB, because every process keeps its own.
+std::string joined_words(const std::vector<std::string>& words);
 
 class System final : public GuestView {
  public:
@@ -51,6 +55,8 @@ class System final : public GuestView {
   int64_t clone(Thread& parent, const CloneRequest& request);
   /// Gives a thread, or all of the process's but it, a new program.
   void become(Thread& thread, Program program, std::string argv, std::string environ);
+
+  // end.cc
   void end_thread(Thread& thread, int32_t wait_status);
   /// All threads of it, with the status that wait4 will tell.
   void end_process(Process& process, int32_t wait_status);

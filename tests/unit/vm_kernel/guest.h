@@ -5,7 +5,6 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
-#include <source_location>
 
 #include "elf_maker.h"
 #include "sandbox/microvm/files/objects.h"
@@ -109,9 +108,9 @@ class Guest : public CallSink {
 };
 
 /// Looks at the result of the step before (and changes memory), then `next`.
-inline Step got(int64_t expected, Step next, std::source_location where = std::source_location::current()) {
+inline Step got(int64_t expected, Step next, int line = __builtin_LINE()) {
   return [=](Registers& registers) {
-    EXPECT_EQ(static_cast<int64_t>(registers.rax), expected) << "line " << where.line();
+    EXPECT_EQ(static_cast<int64_t>(registers.rax), expected) << "line " << line;
     return next(registers);
   };
 }
