@@ -33,13 +33,14 @@ void put_devices(FileSystem& files) {
     const char* path;
     unsigned major, minor;
   };
-  for (const Device& d : {Device{"/dev/null", 1, 3},
-                          {"/dev/zero", 1, 5},
-                          {"/dev/full", 1, 7},
-                          {"/dev/random", 1, 8},
-                          {"/dev/urandom", 1, 9},
-                          {"/dev/tty", 5, 0},
-                          {"/dev/ptmx", 5, 2}})
+  for (const Device& d : {
+           Device{"/dev/null", 1, 3},
+           {"/dev/zero", 1, 5},
+           {"/dev/full", 1, 7},
+           {"/dev/random", 1, 8},
+           {"/dev/urandom", 1, 9},
+           {"/dev/tty", 5, 0},
+       })
     files.put_node(d.path, std::make_shared<DeviceNode>(store, S_IFCHR | 0666, makedev(d.major, d.minor)));
   files.put_node("/dev/sda1", std::make_shared<DeviceNode>(store, S_IFBLK | 0660, makedev(8, 1)));
   files.put_link("/dev/fd", "/proc/self/fd");
@@ -47,7 +48,6 @@ void put_devices(FileSystem& files) {
   files.put_link("/dev/stdout", "/proc/self/fd/1");
   files.put_link("/dev/stderr", "/proc/self/fd/2");
   files.put_node("/dev/shm", std::make_shared<TreeFolder>(store, S_IFDIR | 01777, Volume::memory), true);
-  files.put_folder("/dev/pts", 0755);
 }
 
 void put_folders(FileSystem& files) {
@@ -123,11 +123,14 @@ void put_bait(FileSystem& files, std::mt19937_64& random, const std::string& hos
 
 void furnish(FileSystem& files, const std::string& hostname, uint64_t seed) {
   std::mt19937_64 random(seed);
+  // As on a host that was set up a while ago.
+  const Now now = std::exchange(files.store()->now, [] { return uint64_t{1'733'000'000'000'000'000}; });
   put_devices(files);
   put_folders(files);
   put_accounts(files, random);
   put_names(files, hostname);
   put_bait(files, random, hostname);
+  files.use_clock(now);
 }
 
 const std::vector<std::string>& bait_paths() {

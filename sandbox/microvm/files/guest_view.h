@@ -51,7 +51,7 @@ class GuestView {
   [[nodiscard]] virtual std::string host_name() const { return "host"; }
 };
 
-/// Mounts /proc and /sys, which ask `view` whenever they are read: it must be there as long as anyone does.
+/// Mounts /proc, /sys and /dev/pts, which ask `view` whenever they are read: it must be there as long as anyone does.
 void mount_proc(FileSystem& files, const GuestView& view);
 
 }  // namespace shrike::sandbox::microvm

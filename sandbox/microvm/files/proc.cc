@@ -7,6 +7,7 @@
 #include "sandbox/microvm/files/guest_view.h"
 #include "sandbox/microvm/files/proc_process.h"
 #include "sandbox/microvm/files/proc_text.h"
+#include "sandbox/microvm/files/terminal.h"
 
 namespace shrike::sandbox::microvm {
 
@@ -182,6 +183,7 @@ NodePtr make_sys(FileSystem& files) {
 void mount_proc(FileSystem& files, const GuestView& view) {
   files.put_node("/proc", make_proc(files, view), true);
   files.put_node("/sys", make_sys(files), true);
+  mount_terminals(files, view);
 }
 
 }  // namespace shrike::sandbox::microvm

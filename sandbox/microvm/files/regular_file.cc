@@ -98,16 +98,20 @@ class RegularFile final : public File {
     if (length == 0 || at > file_size_max) return length == 0 ? -EINVAL : -EFBIG;
     if (length > file_size_max - at) return -EFBIG;
     Content& content = node_->content();
-    if (mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) || (mode & ~FALLOC_FL_KEEP_SIZE) == FALLOC_FL_ZERO_RANGE) {
+    const bool clears = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0;
+    constexpr int known = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE;
+    const bool keeps = (mode & FALLOC_FL_KEEP_SIZE) != 0;
+    if ((mode & ~known) != 0 ||
+        ((mode & FALLOC_FL_PUNCH_HOLE) != 0 && mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)))
+      return -EOPNOTSUPP;
+    const bool grows = !keeps && at + length > content.size();
+    if (grows && (node_->seals & F_SEAL_GROW) != 0) return -EPERM;
+    if (clears) {
       if ((node_->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0) return -EPERM;
       if (const int64_t error = content.punch(at, length); error < 0) return error;
-    } else if ((mode & ~FALLOC_FL_KEEP_SIZE) != 0) {
-      return -EOPNOTSUPP;
+    } else if (!content.has_room(at, length)) {
+      return -ENOSPC;  // room is promised, not taken: who writes it later may still find the quota used up
     }
-    const bool grows = (mode & FALLOC_FL_KEEP_SIZE) == 0 && at + length > content.size();
-    if (grows && (node_->seals & F_SEAL_GROW) != 0) return -EPERM;
-    // Room is promised, not taken: who writes it later may still find the quota used up.
-    if (!content.has_room(at, length)) return -ENOSPC;
     if (grows) return truncate(at + length);
     node_->changed = true;
     node_->touch();

@@ -175,7 +175,7 @@ int64_t UnixDatagram::send(const Place& place, std::span<const std::byte> bytes,
   Segment segment;
   segment.pid = message.sender;
   if (const int64_t error = pass(message, segment.passing); error < 0) return error;
-  segment.sender = own_address();
+  segment.sender = address_;  // empty for one without a name: recvfrom(2) then gives an address of no bytes
   segment.bytes.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   to->queue_.push(std::move(segment));
   return static_cast<int64_t>(bytes.size());

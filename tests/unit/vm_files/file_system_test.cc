@@ -103,6 +103,9 @@ TEST(FileSystem, GivesATerabyteOfHolesForNothing) {
   EXPECT_EQ(status.st_size, static_cast<off_t>(tera));
   EXPECT_EQ(status.st_blocks, 8);
   EXPECT_EQ(guest.used_bytes(), 4096u);
+  EXPECT_EQ(file->allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, tera), 0);
+  EXPECT_EQ(guest.used_bytes(), 0u);
+  EXPECT_EQ(file->allocate(0, 0, tera), -ENOSPC);
   uint64_t dropped = 0;
   const auto artefacts = guest.files.artefacts(10, dropped);
   ASSERT_EQ(artefacts.size(), 1u);
