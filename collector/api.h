@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "collector/command_sender.h"
 #include "collector/committer.h"
 #include "collector/registry.h"
 #include "common/wire/keys.h"
@@ -25,6 +26,7 @@ struct ApiParts {
   Feed<AlertRow>& alerts;
   Feed<VerdictRow>& verdicts;
   Metrics& metrics;
+  CommandSender& commands;
   std::function<Gauges()> gauges;
   std::function<bool()> connected;
 };

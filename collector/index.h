@@ -47,6 +47,15 @@ struct AlertRow {
   std::string json;  ///< alert_to_json
 };
 
+/// What a sandboxed program did, as its agent reports it.
+struct DetonationRow {
+  uint64_t serial = 0;
+  uint64_t time_ns = 0;
+  std::string node;
+  std::string id;    ///< the job's
+  std::string json;  ///< one line of GET /v1/detonations
+};
+
 /// A verdict that is not `accepted`.
 struct VerdictRow {
   uint64_t serial = 0;
@@ -117,6 +126,7 @@ class Index {
   Result<bool> add_batch(const BatchRow& row);
   Result<void> add_alert(const AlertRow& row);
   Result<void> add_verdict(const VerdictRow& row);
+  Result<void> add_detonation(const DetonationRow& row);
   Result<void> add_ack(const AckBody& ack, std::string_view signed_bytes);
   /// Instead of an older one of the same node, path and mtime. Of one node's the newest 8,192 are kept.
   Result<void> add_profile(const ProfileRow& row, uint64_t serial);
@@ -169,6 +179,14 @@ struct ProfileQuery {
   uint64_t received_since_ns = 0;
 };
 
+struct DetonationQuery {
+  uint64_t since_ns = 0;
+  uint64_t until_ns = UINT64_MAX;
+  std::string node;
+  std::string id;
+  std::optional<uint64_t> limit;  ///< only the newest so many
+};
+
 struct BatchQuery {
   std::string node;
   std::optional<Lane> lane;
@@ -203,6 +221,8 @@ class IndexReader {
   Result<void> verdicts(const VerdictQuery& query, uint64_t last, const Line& each);
   /// By path, mtime and node; stops when `each` returns false. It must not wait: meanwhile the log cannot be folded.
   Result<void> profiles(const ProfileQuery& query, const std::function<bool(ProfileRow)>& each);
+  /// What sandboxed programs did, oldest report first.
+  Result<void> detonations(const DetonationQuery& query, const Line& each);
   /// At most `limit` places with a serial after `after`, in the order of storage; or, `descending`, before it.
   Result<std::vector<BatchPlace>> batches(const BatchQuery& query, uint64_t after, size_t limit, bool descending);
 

@@ -54,13 +54,24 @@ class Rebuild {
     if (header.lane != Lane::alerts) {
       for (const ProfileRow& profile : profiles_of(header, *payload, record.received_ns))
         TRY_VOID(index_.add_profile(profile, row.serial));
-      return {};
+      return add_detonations(header, *payload);
     }
     uint64_t unread = 0;
     for (Alert& alert : alerts_of(header, *payload, record.received_ns, unread)) {
       std::string json = alert_to_json(alert);
       TRY_VOID(index_.add_alert({++serial_, std::move(alert), std::move(json)}));
       ++report.alerts;
+    }
+    return {};
+  }
+
+  Result<void> add_detonations(const BatchHeader& header, const OpenPayload& payload) {
+    std::vector<DetonationRow> detonations;
+    std::vector<CommandNews> commands;  // kept apart, in what is not made again
+    notes_of(header, payload, detonations, commands);
+    for (DetonationRow& row : detonations) {
+      row.serial = ++serial_;
+      TRY_VOID(index_.add_detonation(row));
     }
     return {};
   }

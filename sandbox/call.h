@@ -29,6 +29,8 @@ enum CallFlag : uint16_t {
   call_no_return = 1 << 2,  ///< did not return: exit, exec that worked, killed in it
   call_memory = 1 << 3,     ///< a text that it should have could not be read
   call_cut = 1 << 4,        ///< a text is longer than what is told
+  call_late = 1 << 5,       ///< a text was read after the call: its page was not in memory before
+  call_no_result = 1 << 6,  ///< what it returned is not known (told by notification alone)
 };
 
 enum class TextKind : uint8_t {
@@ -56,11 +58,12 @@ inline constexpr size_t call_texts_max = 4;
 struct Call {
   CallKind kind = CallKind::call;
   CallAbi abi = CallAbi::x86_64;
-  uint16_t flags = 0;    ///< CallFlag bits
-  int32_t number = -1;   ///< system call number in its ABI
-  uint32_t pid = 0;      ///< as the program sees it
-  uint32_t tid = 0;      ///< the same
-  uint64_t seq = 0;      ///< counts all things of this job from 0, also those that could not be told: a hole is loss
+  uint16_t flags = 0;   ///< CallFlag bits
+  int32_t number = -1;  ///< system call number in its ABI
+  uint32_t pid = 0;     ///< as the program sees it
+  uint32_t tid = 0;     ///< the same
+  uint64_t seq = 0;  ///< counts all things of this job from 0 as they end, also those that could not be told: a hole is
+                     ///< loss. A thread's calls are in the order it made them
   uint64_t time_ns = 0;  ///< CLOCK_BOOTTIME of this host, when it began
   std::array<uint64_t, 6> args{};
   int64_t result = 0;  ///< value or -errno

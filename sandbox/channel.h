@@ -1,7 +1,7 @@
 #pragma once
-// Frames between a client and shrike-sandbox over one SOCK_SEQPACKET or SOCK_STREAM Unix socket: a header of eight
-// bytes (u32 length of what follows, u8 type, three zero bytes), then the payload. Both ends treat the other's bytes as
-// hostile.
+// Frames between a client and shrike-sandbox over one SOCK_STREAM Unix socket: a header of eight bytes (u32 little
+// endian length of what follows, u8 type, three zero bytes), then the payload. Descriptors travel with a frame's first
+// byte, and only with a job. Both ends treat the other's bytes as hostile.
 
 #include <cstdint>
 #include <optional>
@@ -34,6 +34,9 @@ struct Message {
   std::string payload;
   std::vector<Fd> fds;
 };
+
+/// A frame's header. `payload_bytes` is at most frame_payload_max.
+std::string frame_header(Frame type, size_t payload_bytes);
 
 /// One end of a channel. Not thread-safe.
 class Channel {

@@ -9,6 +9,7 @@
 #include "sandbox/call.h"
 #include "sandbox/channel.h"
 #include "sandbox/job.h"
+#include "sandbox/job_files.h"
 #include "sandbox/report.h"
 
 namespace shrike::sandbox {
@@ -17,13 +18,7 @@ struct ClientOptions {
   std::string socket = "/run/shrike/sandbox.sock";  ///< of `shrike-sandbox serve`; empty: never ask it
   std::string
       program;  ///< shrike-sandbox to start where there is no service; empty: beside our own executable, then PATH
-};
-
-/// The bytes that go with a job, in sealed memfds or read-only files.
-struct JobFiles {
-  Fd program;
-  Fd input;  ///< valid when Job::has_input
-  std::vector<Fd> files;
+  std::vector<std::string> options;  ///< of shrike-sandbox job, when we start one
 };
 
 /// What a running job tells; each may be empty.
@@ -32,11 +27,6 @@ struct JobEvents {
   std::function<void(const Call&)> call;
   std::function<void(uint64_t boot_ns)> begun;
 };
-
-/// A sealed memfd with these bytes. Errors: errno.
-Result<Fd> sealed_bytes(std::string_view bytes, const char* name);
-/// A sealed memfd with a file's bytes, read once. Errors: errno; not a regular file; larger than `limit`.
-Result<Fd> sealed_file(const std::string& path, uint64_t limit = 256u << 20);
 
 class JobClient {
  public:

@@ -42,11 +42,12 @@ struct GuestProcess {
 
 struct Connection {
   uint32_t pid = 0;
-  std::string protocol;  ///< tcp, udp, unix, icmp ...
+  std::string protocol;  ///< tcp, udp, unix, icmp ..., or what was spoken: dns, http, tls
   std::string address;   ///< "203.0.113.7:443", "[::1]:80", a path
   uint64_t sent_bytes = 0;
   uint64_t received_bytes = 0;
   std::string first_bytes;  ///< of what was sent, at most 1024
+  std::string name{};       ///< asked for: by DNS, TLS or HTTP; empty: none is known
 };
 
 /// Calls that were refused, or that the sandbox does not have: by name and reason, with how often.

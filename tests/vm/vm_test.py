@@ -57,15 +57,18 @@ def output(*command, **options):
     return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
 
 
-def debian_kernel():
-    """The newest kernel of Debian's for clouds, from its package; kept for the next run."""
+def debian_kernel(modules=()):
+    """The newest kernel of Debian's for clouds, from its package, and paths of these modules; kept for the next run."""
     depends = output("apt-cache", "depends", "--important", "linux-image-cloud-amd64").split()
     package = next((word for word in depends if word.startswith("linux-image-")
                     and word.endswith("-cloud-amd64") and word != "linux-image-cloud-amd64"), None)
     need("apt's lists to know linux-image-cloud-amd64", package)
-    kernel = os.path.join(CACHE, package.replace("linux-image-", "vmlinuz-"))
-    if os.path.exists(kernel):
-        return kernel
+    release = package.replace("linux-image-", "")
+    wanted = {f"vmlinuz-{release}": f"./boot/vmlinuz-{release}"}
+    wanted |= {f"{os.path.basename(module)}-{release}": f"./lib/modules/{release}/kernel/{module}" for module in modules}
+    kept = [os.path.join(CACHE, name) for name in wanted]
+    if all(os.path.exists(path) for path in kept):
+        return kept
     os.makedirs(CACHE, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         # apt's own user may not write here: it says so and goes on.
@@ -73,11 +76,12 @@ def debian_kernel():
         need(f"apt-get download {package} ({fetched.stderr.strip()[-200:]})", fetched.returncode == 0)
         (deb,) = [name for name in os.listdir(folder) if name.endswith(".deb")]
         tar = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", os.path.join(folder, deb)], stdout=subprocess.PIPE)
-        subprocess.run(["tar", "-x", "-C", folder, "./boot"], stdin=tar.stdout, check=True)
+        subprocess.run(["tar", "-x", "-C", folder, *wanted.values()], stdin=tar.stdout, check=True)
         tar.stdout.close()
         tar.wait()
-        os.rename(os.path.join(folder, "boot", os.path.basename(kernel)), kernel)
-    return kernel
+        for name, path in wanted.items():
+            os.rename(os.path.join(folder, path), os.path.join(CACHE, name))
+    return kept
 
 
 def libraries(program):
@@ -123,22 +127,30 @@ def run_bounded(command):
         return (late.stdout or b"") + f"\nended by the test after {SECONDS} s\n".encode()
 
 
-def main():
-    title, lsm, tests_filter = sys.argv[1:]
+def make_image(root, image):
+    with open(image, "wb") as file:
+        subprocess.run([BUSYBOX, "sh", "-c", "find . | cpio -o -H newc"], cwd=root, stdout=file,
+                       stderr=subprocess.DEVNULL, check=True)
+    return image
+
+
+def need_tools(program):
     need(QEMU, shutil.which(QEMU))
     need(f"{BUSYBOX} (busybox-static)", os.path.exists(BUSYBOX) and "not a dynamic" in
          subprocess.run(["ldd", BUSYBOX], capture_output=True, text=True).stderr)
     need("apt-get", shutil.which("apt-get"))
-    need(KERNEL_TESTS, os.path.exists(KERNEL_TESTS))
-    kernel = debian_kernel()
+    need(program, os.path.exists(program))
+
+
+def main():
+    title, lsm, tests_filter = sys.argv[1:]
+    need_tools(KERNEL_TESTS)
+    (kernel,) = debian_kernel()
     with tempfile.TemporaryDirectory() as folder:
         root = os.path.join(folder, "root")
         os.mkdir(root)
         make_root(root, tests_filter, "bpf,lsm" if "bpf" in lsm.split(",") else "bpf")
-        image = os.path.join(folder, "initrd")
-        with open(image, "wb") as file:
-            subprocess.run([BUSYBOX, "sh", "-c", "find . | cpio -o -H newc"], cwd=root, stdout=file,
-                           stderr=subprocess.DEVNULL, check=True)
+        image = make_image(root, os.path.join(folder, "initrd"))
         guest = run_bounded(
             [QEMU, "-accel", "tcg", "-cpu", "max", "-m", "1024", "-nographic", "-no-reboot", "-nic", "none",
              "-kernel", kernel, "-initrd", image,

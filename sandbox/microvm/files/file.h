@@ -35,16 +35,31 @@ class File {
   /// Fills `out` with linux_dirent64 records from the file's position on; 0 at the end.
   virtual int64_t list(std::span<std::byte> out);
   /// `argument` is a copy of what the call's pointer points at (as much as the command's size says, 0 to 4096 bytes),
-  /// which is written back when the result is not an error.
+  /// which is written back when the result is not an error. -ENOTTY for what it does not know: nothing here is a
+  /// terminal; kernel/ refuses and reports what is in control_refused().
   virtual int64_t control(uint64_t command, uint64_t value, std::span<std::byte> argument);
-  /// The file in the tree, null for pipes and the like.
-  [[nodiscard]] virtual std::shared_ptr<Node> node() const;
-  /// For /proc/self/fd: "/etc/passwd", "pipe:[17]".
-  [[nodiscard]] virtual std::string name() const = 0;
+  /// What it is open on; never null. Pipes, sockets and the like have nodes without a name in the tree.
+  [[nodiscard]] virtual std::shared_ptr<Node> node() const = 0;
+  /// fallocate(2). -EOPNOTSUPP.
+  virtual int64_t allocate(int mode, uint64_t at, uint64_t length);
+
+  /// Grows with each thing that may let someone who waits for `events` go on: what edge-triggered epoll compares.
+  [[nodiscard]] virtual uint64_t activity(uint32_t events) const;
+  /// A named pipe's other end is there, or was since: until then a blocking open(2) waits.
+  [[nodiscard]] virtual bool opened() const { return true; }
+  /// A blocking write goes on until all is written: pipes and stream sockets.
+  [[nodiscard]] virtual bool writes_whole() const { return false; }
+  /// At the close of a descriptor of process `pid`, also when others have it open still: its POSIX locks go.
+  void closed_by(uint32_t pid);
 
   uint32_t flags = 0;  ///< O_ACCMODE, O_APPEND, O_NONBLOCK ... as fcntl F_GETFL tells
+  [[nodiscard]] bool readable() const;
+  [[nodiscard]] bool writable() const;
 };
 
 using FilePtr = std::shared_ptr<File>;
+
+/// Commands of ioctl(2) that put input into a terminal or a console's selection: never allowed, whatever the file is.
+bool control_refused(uint64_t command);
 
 }  // namespace shrike::sandbox::microvm

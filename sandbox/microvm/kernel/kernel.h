@@ -24,6 +24,7 @@ struct KernelOptions {
   uint64_t seed = 0;           ///< of everything random in the guest
   uint64_t wall_start_ns = 0;  ///< virtual CLOCK_REALTIME at the start
   std::string hostname = "host";
+  Network network = Network::sink;
   std::function<void(int descriptor, std::string_view)> output;  ///< 1 or 2
   std::function<uint64_t()> host_ns;                             ///< CLOCK_BOOTTIME
   std::function<bool()> stop;                                    ///< asked between runs: whether to end now

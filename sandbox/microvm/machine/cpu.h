@@ -1,7 +1,6 @@
 #pragma once
 // The virtual CPU as kernel/ sees it. `Machine` is the real one; tests and fuzz targets have their own.
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -16,22 +15,26 @@ struct Registers {
   uint64_t r8 = 0, r9 = 0, r10 = 0, r11 = 0, r12 = 0, r13 = 0, r14 = 0, r15 = 0;
   uint64_t rip = 0, rflags = 0x202;
   uint64_t fs_base = 0, gs_base = 0;
+  bool operator==(const Registers&) const = default;
 };
 
-/// What a thread has in the CPU. The FPU's part is there only while another thread runs, or after Cpu::save.
+/// What a thread has in the CPU. It stays where it is in memory from its first run until Cpu::forget.
 struct Context {
   Registers registers;
-  std::vector<std::byte> fpu;  ///< XSAVE image; empty: as after a reset of the FPU
+  /// XSAVE image in the standard format. Empty while the CPU has it (Cpu::save fills it), and for a thread that has not
+  /// run yet or was forgotten: as after a reset of the FPU. What is put here is what the next run begins with.
+  std::vector<std::byte> fpu;
 };
 
 struct Exit {
   enum class Kind : uint8_t {
     call,          ///< SYSCALL: number in rax, rip behind it, rflags as before it; write the result to rax
     fault,         ///< page fault: address and how; rip at the instruction
-    exception,     ///< another exception of the program's: vector, error code
-    interrupted,   ///< the time slice is over, or interrupt() was called
-    foreign_call,  ///< int 0x80, sysenter or whatever enters a kernel otherwise; rip behind it
-    violation,     ///< it did what no program does: jumped into the stub, wrote to the exit page (what: which)
+    exception,     ///< another exception of the program's: vector, error code; an FPU image that no CPU takes is one,
+                   ///< and so is a page fault that comes again and again although the table allows the access
+    interrupted,   ///< the time slice is over, or a signal came
+    foreign_call,  ///< int 0x80 or sysenter; rip behind it
+    violation,     ///< it touched what no program touches, the machine's own pages; what: how, address: where
     broken         ///< KVM refused, or ended in a way it must not (what: how)
   };
   Kind kind = Kind::broken;
@@ -45,13 +48,13 @@ struct Exit {
 class Cpu {
  public:
   virtual ~Cpu() = default;
-  /// Runs `context` in `table` until something happens, `slice_ns` at most. Every value in the registers is the guest's
-  /// and may be anything: what the CPU would refuse (a non-canonical rip, reserved flags) becomes an `exception` of the
-  /// program's.
+  /// Runs `context` in `table` until something happens, `slice_ns` at most (0: no limit). Every value in the registers
+  /// is the guest's and may be anything: what the CPU would refuse (a non-canonical rip, reserved flags) becomes an
+  /// `exception` of the program's. Does not report faults that the table allows: what was added to it is seen.
   virtual Exit run(Context& context, PageTable& table, uint64_t slice_ns) = 0;
-  /// Brings `context.fpu` up to date: before it is copied.
+  /// Brings `context.fpu` up to date: before it is copied or changed. Never empty afterwards.
   virtual void save(Context& context) = 0;
-  /// `context` goes away.
+  /// `context` goes away, or begins anew with a fresh FPU.
   virtual void forget(Context& context) = 0;
 };
 

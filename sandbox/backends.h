@@ -1,0 +1,42 @@
+#pragma once
+// The backends of this program, with what they share from job to job.
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/result.h"
+#include "sandbox/backend.h"
+
+namespace shrike::sandbox {
+
+class Backends {
+ public:
+  /// Finds out what this host has and makes what takes time: filters, control groups, the eBPF trace where it may be
+  /// loaded (and wanted). Errors: libseccomp's.
+  static Result<Backends> open(bool ebpf);
+  Backends(Backends&&) noexcept;
+  Backends& operator=(Backends&&) = delete;
+  ~Backends();
+
+  /// In the service, before it forks the process of a job: makes what a place among those at once needs of it.
+  void reserve(unsigned slot);
+  /// In the service, when that process is gone: takes away what it left. False: something is still there, ask again.
+  bool release(unsigned slot, pid_t process);
+  /// In the process of a job, before there is one: makes what does not depend on it. Errors: which step.
+  Result<void> prepare(unsigned slot);
+  Report run(const Job& job, JobFiles files, Teller& teller);
+  /// In the process of a job: gives up what prepare() made, and what is the service's stays.
+  void forget();
+  /// What this host cannot do, each a sentence.
+  [[nodiscard]] std::vector<std::string> notes() const;
+
+ private:
+  struct Impl;
+  explicit Backends(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace shrike::sandbox

@@ -1,0 +1,39 @@
+#pragma once
+// Where a machine's process lives: as if the program in it had taken it over already. In two steps, because the first
+// needs privileges and the second must come after the machine is made.
+
+#include <linux/filter.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/base/fd.h"
+#include "common/base/result.h"
+
+namespace shrike::sandbox::microvm {
+
+/// A network namespace with nothing in it, not even a loopback that is up, to be joined by every jail: making one costs
+/// more than all else. Only root can. Invalid for others: each jail then makes its own.
+Fd empty_network();
+
+/// clone3's flags for a process that is to be jailed.
+uint64_t jail_clone_flags(bool has_network);
+
+/// Before all else: no signal is held back; no other descriptors than `keep`, which become 3, 4 and so on in that
+/// order, behind /dev/null as 0 to 2. Errors: errno.
+Result<void> arrange_descriptors(std::span<const int> keep);
+/// First step: the parent's death is its own; `network` (or -1) joined; an empty root that cannot be written; for root,
+/// this host's user nobody, and a user namespace in which there is no other. Errors: which step, errno.
+Result<void> enter_jail(int network);
+
+struct JailLimits {
+  uint64_t address_space_bytes = 0;
+  uint64_t descriptors = 64;
+};
+/// Second step: limits, Landlock (nothing is allowed), no capabilities, no new privileges, the filter. Appends what
+/// this kernel does not have to `notes`. Errors: which step, errno.
+Result<void> close_jail(const JailLimits& limits, std::span<const sock_filter> filter, std::vector<std::string>& notes);
+
+}  // namespace shrike::sandbox::microvm

@@ -1,0 +1,103 @@
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "sandbox/microvm/jail.h"
+
+namespace shrike::sandbox::microvm {
+namespace {
+
+constexpr int first_kept = 3;
+constexpr int clear_of_kept = 64;  // descriptors are moved up here before they get their places
+constexpr uid_t nobody = 65534;
+
+long set_option(int fs, const char* key, const char* value) {
+  return ::syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, key, value, 0);
+}
+
+// A file system in memory that has room for nothing but its root.
+Fd empty_file_system() {
+  const Fd fs(static_cast<int>(::syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC)));
+  if (!fs.valid() || set_option(fs.get(), "size", "4k") != 0 || set_option(fs.get(), "nr_inodes", "1") != 0 ||
+      set_option(fs.get(), "mode", "0555") != 0 ||
+      ::syscall(SYS_fsconfig, fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
+    return {};
+  return Fd(static_cast<int>(::syscall(SYS_fsmount, fs.get(), FSMOUNT_CLOEXEC,
+                                       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)));
+}
+
+Result<void> enter_empty_root() {
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return errno_error("making mounts private");
+  const Fd root = empty_file_system();
+  if (!root.valid()) return errno_error("an empty file system");
+  if (::syscall(SYS_move_mount, root.get(), "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) != 0)
+    return errno_error("mounting the empty root");
+  if (::fchdir(root.get()) != 0 || ::syscall(SYS_pivot_root, ".", ".") != 0 || ::umount2(".", MNT_DETACH) != 0 ||
+      ::chdir("/") != 0)
+    return errno_error("entering the empty root");
+  return {};
+}
+
+Result<void> become_nobody() {
+  if (::geteuid() != 0) return {};  // is in a user namespace of its own since clone3
+  if (::setgroups(0, nullptr) != 0 || ::setresgid(nobody, nobody, nobody) != 0 ||
+      ::setresuid(nobody, nobody, nobody) != 0)
+    return errno_error("becoming nobody");
+  if (::unshare(CLONE_NEWUSER) != 0) return errno_error("a user namespace of its own");
+  return {};
+}
+
+}  // namespace
+
+Fd empty_network() {
+  if (::geteuid() != 0) return {};
+  Fd network;
+  std::thread([&network] {
+    if (::unshare(CLONE_NEWNET) == 0) network.reset(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  }).join();
+  return network;
+}
+
+uint64_t jail_clone_flags(bool has_network) {
+  uint64_t flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+  if (!has_network) flags |= CLONE_NEWNET;
+  if (::geteuid() != 0) flags |= CLONE_NEWUSER;
+  return flags;
+}
+
+Result<void> arrange_descriptors(std::span<const int> keep) {
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  std::vector<int> moved;
+  const int null = ::open("/dev/null", O_RDWR);
+  for (int fd = 0; fd < first_kept; ++fd) moved.push_back(::fcntl(null, F_DUPFD_CLOEXEC, clear_of_kept));
+  for (const int fd : keep) moved.push_back(::fcntl(fd, F_DUPFD_CLOEXEC, clear_of_kept));
+  int place = 0;
+  for (const int fd : moved) {
+    if (fd < 0 || ::dup3(fd, place, place < first_kept ? 0 : O_CLOEXEC) < 0) return errno_error("descriptors");
+    ++place;
+  }
+  if (::syscall(SYS_close_range, static_cast<unsigned>(place), ~0u, 0) != 0) return errno_error("close_range");
+  return {};
+}
+
+Result<void> enter_jail(int network) {
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno_error("PR_SET_PDEATHSIG");
+  if (network >= 0 && ::setns(network, CLONE_NEWNET) != 0) return errno_error("joining the empty network");
+  TRY_VOID(enter_empty_root());
+  TRY_VOID(become_nobody());
+  // A change of user clears both.
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::prctl(PR_SET_DUMPABLE, 0) != 0) return errno_error("prctl");
+  return {};
+}
+
+}  // namespace shrike::sandbox::microvm

@@ -1,0 +1,85 @@
+// Why the program left the CPU, where that was not a system call.
+
+#include "sandbox/microvm/kernel/system.h"
+
+namespace shrike::sandbox::microvm {
+namespace {
+struct Trap {
+  int signal;
+  int code;
+};
+
+// Vectors of x86 as Linux turns them into signals.
+Trap trap_of(uint8_t vector) {
+  switch (vector) {
+    case 0:
+      return {SIGFPE, FPE_INTDIV};
+    case 1:
+      return {SIGTRAP, TRAP_TRACE};
+    case 3:
+      return {SIGTRAP, SI_KERNEL};
+    case 6:
+      return {SIGILL, ILL_ILLOPN};
+    case 11:
+    case 12:
+      return {SIGBUS, SI_KERNEL};
+    case 16:
+    case 19:
+      return {SIGFPE, FPE_FLTINV};
+    case 17:
+      return {SIGBUS, BUS_ADRALN};
+    default:
+      return {SIGSEGV, SI_KERNEL};
+  }
+}
+}  // namespace
+
+void System::handle_fault(Thread& thread, const Exit& exit) {
+  Process& process = *thread.process;
+  switch (process.space->fault(exit.address, exit.write, exit.execute)) {
+    case FaultResult::ok:
+      return;
+    case FaultResult::no_memory:
+      note_refusal("memory", "the job's memory is used up: killed, as Linux does");
+      end_process(process, SIGKILL);
+      return;
+    case FaultResult::past_end:
+      return force(thread, {.number = SIGBUS, .code = BUS_ADRERR, .value = exit.address});
+    case FaultResult::not_allowed:
+      return force(thread, {.number = SIGSEGV, .code = SEGV_ACCERR, .value = exit.address});
+    case FaultResult::not_mapped:
+      return force(thread, {.number = SIGSEGV, .code = SEGV_MAPERR, .value = exit.address});
+  }
+}
+
+void System::handle_exception(Thread& thread, const Exit& exit) {
+  const Trap trap = trap_of(exit.vector);
+  force(thread, {.number = trap.signal, .code = trap.code, .value = thread.context.registers.rip});
+}
+
+void System::handle_exit(Thread& thread, const Exit& exit) {
+  switch (exit.kind) {
+    case Exit::Kind::call:
+      return call(thread);
+    case Exit::Kind::fault:
+      return handle_fault(thread, exit);
+    case Exit::Kind::exception:
+      return handle_exception(thread, exit);
+    case Exit::Kind::foreign_call:
+      return foreign_call(thread);
+    case Exit::Kind::violation:
+      note_refusal(exit.what, "never allowed");
+      ++denied_;
+      if (options.profile == Profile::strict)
+        finish(Status::violation, exit.what, SIGSEGV);
+      else
+        force(thread, {.number = SIGSEGV, .code = SEGV_ACCERR, .value = exit.address});
+      return;
+    case Exit::Kind::interrupted:
+      return;
+    case Exit::Kind::broken:
+      return finish(Status::internal_error, exit.what);
+  }
+}
+
+}  // namespace shrike::sandbox::microvm

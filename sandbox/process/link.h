@@ -1,0 +1,42 @@
+#pragma once
+// Words between the process that runs a job and the init of its sandbox, over one SOCK_SEQPACKET pair. The init shares
+// a sandbox with a hostile program: what it says is bounded and checked.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/fd.h"
+#include "common/base/result.h"
+
+namespace shrike::sandbox::process {
+
+enum class Word : uint8_t {
+  go = 1,     ///< to init: you have your user ids and groups
+  ready = 2,  ///< from init: the tree is built; text: notes and steps as JSON; fds: root, network namespace
+  job = 3,    ///< to init: text: "notify" or ""; fds: job's JSON, filter, standard output, error, program, input, files
+  placed = 4,   ///< from init: the job's files are in place; fds: the sink's sockets
+  launch = 5,   ///< to init: start the program now
+  started = 6,  ///< from init: text: steps as JSON; fds: the listener of notifications, where asked for
+  met = 7,      ///< from init: text: one connection of the sink's, as JSON
+  ended = 8,    ///< from init: text: the program's wait status
+  failed = 9    ///< from init: text: why it cannot go on
+};
+
+struct Heard {
+  Word word{};
+  std::string text;
+  std::vector<Fd> fds;
+};
+
+inline constexpr size_t link_text_max = 32u << 10;
+
+/// Waits while the other end is slow. Errors: errno.
+Result<void> say(int link, Word word, std::string_view text = {}, std::span<const int> fds = {});
+/// The next word; nothing at the end, or when `wait` is false and there is none. Errors: errno; no word of ours.
+Result<std::optional<Heard>> hear(int link, bool wait = true);
+
+}  // namespace shrike::sandbox::process

@@ -1,0 +1,227 @@
+#include "sandbox/process/run.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "common/base/clock.h"
+#include "sandbox/json_object.h"
+#include "sandbox/process/notify.h"
+
+namespace shrike::sandbox::process {
+
+namespace {
+
+constexpr int tick_ms = 50;  // how exact the limits of time are
+constexpr size_t output_chunk = 64u << 10;
+constexpr int chunks_at_once = 16;
+
+struct Pipe {
+  Fd read, write;
+};
+
+Result<Pipe> make_pipe() {
+  int fds[2];
+  if (::pipe2(fds, O_CLOEXEC) != 0) return errno_error("pipe");
+  Pipe pipe{Fd(fds[0]), Fd(fds[1])};
+  ::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK);
+  return pipe;
+}
+
+}  // namespace
+
+Run::Run(const ProcessOptions& options, const Job& job, Sandbox& sandbox, Teller& teller)
+    : options_(options),
+      job_(job),
+      sandbox_(sandbox),
+      teller_(teller),
+      summary_(teller),
+      paths_(summary_, job.cwd),
+      start_ns_(boot_now_ns()) {}
+
+Result<void> Run::set_up(JobFiles files) {
+  const auto& filter = options_.filters->of(job_.profile, job_.network);
+  const Fd program = TRY(sealed_copy(std::move(files.program), "program"));
+  program_sha256_ = TRY(sha256_of_file(program.get()));
+  for (auto& note : sandbox_.cgroup().limit(job_.limits)) notes_.push_back(std::move(note));
+  if (options_.tracers != nullptr) {
+    auto tracer = options_.tracers->begin(sandbox_, filter.policy);
+    if (tracer)
+      tracer_ = std::move(*tracer);
+    else
+      notes_.push_back(tracer.error().message);
+  } else {
+    notes_.push_back(options_.no_tracers);
+  }
+  const bool notify = !tracer_;
+  Pipe output = TRY(make_pipe()), error = TRY(make_pipe());
+  const auto& code = notify ? filter.notify : filter.ebpf;
+  const Fd job_fd = TRY(sealed_bytes(job_to_json(job_), "job"));
+  const Fd filter_fd =
+      TRY(sealed_bytes({reinterpret_cast<const char*>(code.data()), code.size() * sizeof(sock_filter)}, "filter"));
+  std::vector<int> fds = {job_fd.get(), filter_fd.get(), output.write.get(), error.write.get(), program.get()};
+  if (job_.has_input) fds.push_back(files.input.get());
+  for (const auto& file : files.files) fds.push_back(file.get());
+  TRY_VOID(say(sandbox_.link(), Word::job, notify ? "notify" : "", fds));
+  const Heard placed = TRY(sandbox_.expect(Word::placed));
+  if (options_.tracers != nullptr && options_.tracers->brings_ports() && !placed.fds.empty())
+    TRY_VOID(options_.tracers->bring_ports(sandbox_, placed.fds));
+  before_ = sandbox_.files();
+  stamp_file(sandbox_.root_fd(), job_.program, before_);
+  for (const auto& file : job_.files) stamp_file(sandbox_.root_fd(), file.path, before_);
+  output_ = std::move(output.read);
+  error_ = std::move(error.read);
+  sandbox_.cgroup().start_counting();
+  start_ns_ = boot_now_ns();
+  summary_.begin(start_ns_, job_.program);
+  TRY_VOID(say(sandbox_.link(), Word::launch));
+  const Heard started = TRY(sandbox_.expect(Word::started));
+  sandbox_.note(started.text);
+  if (notify) {
+    if (started.fds.size() != 1) return Error{"the sandbox's init sent no listener"};
+    tracer_ = std::make_unique<NotifyTracer>(Fd(::dup(started.fds[0].get())), filter.policy, sandbox_.init_pid());
+  }
+  return {};
+}
+
+void Run::end(Status status, std::string cause) {
+  if (!ended_) ended_.emplace(status, std::move(cause));
+}
+
+std::vector<pollfd> Run::watched() const {
+  const short reading = teller_.has_room() ? POLLIN : 0;
+  return {{sandbox_.link(), POLLIN, 0},
+          {sandbox_.init_fd(), POLLIN, 0},
+          {output_.valid() && reading != 0 ? output_.get() : -1, POLLIN, 0},
+          {error_.valid() && reading != 0 ? error_.get() : -1, POLLIN, 0},
+          {teller_.fd(), teller_.wanted(), 0},
+          {tracer_->fd(), POLLIN, 0}};
+}
+
+void Run::watch() {
+  for (;;) {
+    auto fds = watched();
+    ::poll(fds.data(), fds.size(), tick_ms);
+    // In this order: what the program said before its end is told before it.
+    tracer_->read(paths_);
+    if (!told_begin_ && tracer_->began_ns() != 0) {
+      told_begin_ = true;
+      teller_.begun(tracer_->began_ns());
+    }
+    if (fds[2].revents != 0) read_output(output_, false);
+    if (fds[3].revents != 0) read_output(error_, true);
+    if (fds[0].revents != 0) hear_init();
+    teller_.exchange();
+    if (fds[1].revents != 0) break;
+    if (teller_.stop_asked()) end(Status::signalled, "stopped: the client asked for it, or has gone");
+    look_at_policy();
+    look_at_limits();
+    if (ended_) break;
+  }
+  end_ns_ = boot_now_ns();
+}
+
+void Run::look_at_policy() {
+  if (job_.profile == Profile::strict && !summary_.first_refusal().empty())
+    end(Status::violation, "it called " + summary_.first_refusal());
+}
+
+void Run::look_at_limits() {
+  const uint64_t now = boot_now_ns();
+  const auto wall = static_cast<uint64_t>(std::chrono::nanoseconds(job_.limits.wall).count());
+  if (now - start_ns_ >= wall)
+    end(Status::timed_out, "more than " + std::to_string(job_.limits.wall.count()) + " ms went by");
+  const auto usage = sandbox_.cgroup().usage();
+  if (usage.cpu_ns >= static_cast<uint64_t>(std::chrono::nanoseconds(job_.limits.cpu).count()))
+    end(Status::timed_out, "it used more than " + std::to_string(job_.limits.cpu.count()) + " ms of processor time");
+  if (usage.out_of_memory_kills > 0)
+    end(Status::signalled, "it used more than " + std::to_string(job_.limits.memory_bytes) + " bytes of memory");
+}
+
+void Run::hear_init() {
+  for (;;) {
+    auto heard = hear(sandbox_.link(), false);
+    if (!heard) return end(Status::internal_error, heard.error().message);
+    if (!*heard) return;
+    const std::string& text = (*heard)->text;
+    if ((*heard)->word == Word::ended) {
+      int status = 0;
+      if (std::from_chars(text.data(), text.data() + text.size(), status).ec == std::errc()) wait_status_ = status;
+    } else if ((*heard)->word == Word::failed) {
+      end(Status::setup_error, text.substr(0, report_text_max));
+    } else if ((*heard)->word == Word::met) {
+      const auto value = parse_json(text, "connection");
+      if (!value) continue;
+      Connection met;
+      JsonObject object(*value, "connection");
+      object.text("protocol", met.protocol, 16);
+      object.text("address", met.address, 128);
+      object.number("sent", met.sent_bytes);
+      object.number("received", met.received_bytes);
+      object.bytes("first", met.first_bytes, 1024);
+      if (object.finish(true)) summary_.met(met);
+    }
+  }
+}
+
+void Run::read_output(Fd& from, bool error) {
+  std::string bytes(output_chunk, '\0');
+  for (int i = 0; i < chunks_at_once && from.valid(); ++i) {
+    const ssize_t got = ::read(from.get(), bytes.data(), bytes.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) return;
+    if (got <= 0) return from.reset();
+    const std::string_view said(bytes.data(), static_cast<size_t>(got));
+    error ? teller_.err(said) : teller_.out(said);
+  }
+}
+
+void Run::finish(Report& report) {
+  if (end_ns_ == 0) end_ns_ = boot_now_ns();
+  sandbox_.kill();
+  const uint64_t lost = tracer_ ? tracer_->finish(paths_) : 0;
+  teller_.lost(lost);
+  summary_.lost(lost);
+  if (tracer_ && !told_begin_ && tracer_->began_ns() != 0) teller_.begun(tracer_->began_ns());
+  hear_init();
+  // Nobody writes any more: what is in the pipes is bounded, and its end is there.
+  while (output_.valid() && errno != EAGAIN) read_output(output_, false);
+  while (error_.valid()) read_output(error_, true);
+  look_at_policy();
+  const auto usage = sandbox_.cgroup().usage();
+  if (usage.out_of_memory_kills > 0) look_at_limits();
+  report.cpu_ns = usage.cpu_ns != 0 ? usage.cpu_ns : sandbox_.rusage_cpu_ns();
+  report.peak_memory_bytes = usage.peak_memory_bytes;
+  report.wall_ns = end_ns_ - start_ns_;
+  report.virtual_ns = report.wall_ns;
+  report.program_sha256 = program_sha256_;
+  report.policy_sha256 = options_.filters->of(job_.profile, job_.network).policy.sha256();
+  report.trace = tracer_ ? tracer_->name() : "";
+  report.steps = sandbox_.steps();
+  report.notes = sandbox_.notes();
+  report.notes.insert(report.notes.end(), notes_.begin(), notes_.end());
+  report.artefacts = find_artefacts(sandbox_.root_fd(), before_, report_list_max, report.artefacts_dropped);
+  summary_.fill(report);
+  if (ended_) {
+    report.status = ended_->first;
+    report.cause = ended_->second;
+    const bool signalled = wait_status_ && WIFSIGNALED(*wait_status_);
+    report.signal = signalled ? WTERMSIG(*wait_status_) : SIGKILL;
+  } else if (wait_status_ && WIFEXITED(*wait_status_)) {
+    report.status = Status::ok;
+    report.exit_code = WEXITSTATUS(*wait_status_);
+  } else if (wait_status_) {
+    report.status = Status::signalled;
+    report.signal = WTERMSIG(*wait_status_);
+  } else {
+    report.status = Status::internal_error;
+    report.cause = "the sandbox's init ended before the program";
+  }
+  if (auto removed = sandbox_.remove(); !removed) report.notes.push_back(removed.error().message);
+}
+
+}  // namespace shrike::sandbox::process

@@ -1,0 +1,217 @@
+#include "sandbox/summary.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "sandbox/policy.h"
+
+namespace shrike::sandbox {
+
+namespace {
+
+const std::string* text_of(const Call& call, TextKind kind) {
+  const auto found =
+      std::find_if(call.texts.begin(), call.texts.end(), [&](const CallText& text) { return text.kind == kind; });
+  return found == call.texts.end() ? nullptr : &found->text;
+}
+
+std::vector<std::string> words(std::string_view text) {
+  std::vector<std::string> all;
+  while (!text.empty() && all.size() < 256) {
+    const auto word = text.substr(0, text.find('\0'));
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+    all.emplace_back(word);
+  }
+  return all;
+}
+
+}  // namespace
+
+std::optional<std::string> sockaddr_text(std::string_view bytes) {
+  sa_family_t family = AF_UNSPEC;
+  if (bytes.size() < sizeof family) return std::nullopt;
+  std::memcpy(&family, bytes.data(), sizeof family);
+  char text[INET6_ADDRSTRLEN] = "";
+  if (family == AF_INET && bytes.size() >= sizeof(sockaddr_in)) {
+    sockaddr_in address{};
+    std::memcpy(&address, bytes.data(), sizeof address);
+    ::inet_ntop(AF_INET, &address.sin_addr, text, sizeof text);
+    return std::string(text) + ":" + std::to_string(ntohs(address.sin_port));
+  }
+  // The scope at its end may be missing (SIN6_LEN_RFC2133).
+  if (family == AF_INET6 && bytes.size() >= 24) {
+    sockaddr_in6 address{};
+    std::memcpy(&address, bytes.data(), std::min(bytes.size(), sizeof address));
+    ::inet_ntop(AF_INET6, &address.sin6_addr, text, sizeof text);
+    return "[" + std::string(text) + "]:" + std::to_string(ntohs(address.sin6_port));
+  }
+  if (family == AF_UNIX && bytes.size() > offsetof(sockaddr_un, sun_path)) {
+    auto path = bytes.substr(offsetof(sockaddr_un, sun_path), sizeof(sockaddr_un::sun_path));
+    if (path.front() == '\0') return "@" + std::string(path.substr(1));
+    return std::string(path.substr(0, path.find('\0')));
+  }
+  return std::nullopt;
+}
+
+void Summary::call(const Call& call) {
+  switch (call.kind) {
+    case CallKind::call:
+      count(call);
+      break;
+    case CallKind::start:
+      began(call);
+      break;
+    case CallKind::exec:
+      return executed(call);
+    case CallKind::exit:
+      if (GuestProcess* p = call.args[1] == 1 ? process(call.pid) : nullptr; p != nullptr) {
+        p->wait_status = static_cast<int32_t>(call.args[0]);
+        p->end_ns = call.time_ns - std::min(call.time_ns, start_ns_);
+        // Its number may come again.
+        by_pid_.erase(call.pid);
+      }
+      break;
+    case CallKind::signal:
+      break;
+  }
+  next_.call(call);
+}
+
+void Summary::count(const Call& call) {
+  ++calls_;
+  if (GuestProcess* p = process(call.pid)) ++p->calls;
+  if ((call.flags & call_unknown) != 0) ++unknown_;
+  if ((call.flags & call_denied) != 0) ++denied_;
+  if ((call.flags & (call_denied | call_unknown)) != 0) {
+    const auto verdict = (call.flags & call_denied) != 0 ? Verdict::refuse : Verdict::unknown;
+    const std::string what = refused_call(call.abi, call.number, call.args);
+    if (verdict == Verdict::refuse && first_refusal_.empty()) first_refusal_ = what;
+    refused(what, refused_reason(call.abi, call.number, call.args, verdict));
+    return;
+  }
+  outside(call);
+  if (call.abi == CallAbi::x86_64 && (call.number == SYS_connect || call.number == SYS_sendto)) connected(call);
+}
+
+/// What the kernel refused because it is not the program's: read-only, or nobody's but the sandbox's own.
+void Summary::outside(const Call& call) {
+  const bool error =
+      call.result == -EACCES || call.result == -EROFS || call.result == -EPERM || call.result == -ETXTBSY;
+  const std::string* path = text_of(call, TextKind::full_path2);
+  if (path == nullptr) path = text_of(call, TextKind::full_path);
+  // Our init is not to be found there at all, but looking for it means something.
+  const bool init = call.result < 0 && path != nullptr && path->starts_with("/proc/1/");
+  if (path != nullptr && (error || init))
+    refused(call_name(call.abi, call.number) + "(" + path->substr(0, 256) + ")",
+            call.result == -ETXTBSY ? "a running program" : "outside its files");
+}
+
+void Summary::refused(const std::string& call, const std::string& reason) {
+  const auto key = std::pair(call, reason);
+  if (refusals_.size() < report_list_max || refusals_.contains(key))
+    ++refusals_[key];
+  else
+    ++refusals_dropped_;
+}
+
+GuestProcess* Summary::process(uint32_t pid) {
+  const auto found = by_pid_.find(pid);
+  return found == by_pid_.end() ? nullptr : &processes_[found->second];
+}
+
+void Summary::began(const Call& call) {
+  if (call.tid != call.pid) return;  // a thread
+  if (processes_.size() >= report_list_max) {
+    ++processes_dropped_;
+    return;
+  }
+  GuestProcess p;
+  p.pid = call.pid;
+  p.parent = static_cast<uint32_t>(call.args[0]);
+  p.start_ns = call.time_ns - std::min(call.time_ns, start_ns_);
+  if (const GuestProcess* parent = process(p.parent)) {
+    p.exe = parent->exe;
+    p.argv = parent->argv;
+  }
+  by_pid_[p.pid] = processes_.size();
+  processes_.push_back(std::move(p));
+}
+
+void Summary::executed(const Call& given) {
+  Call call = given;
+  if (!program_.empty()) {
+    for (auto& text : call.texts)
+      if (text.kind == TextKind::exe) text.text = program_;
+    program_.clear();
+  }
+  if (GuestProcess* p = process(call.pid)) {
+    if (const auto* exe = text_of(call, TextKind::exe)) p->exe = exe->substr(0, report_text_max);
+    if (const auto* argv = text_of(call, TextKind::argv)) p->argv = words(*argv);
+  }
+  next_.call(call);
+}
+
+Connection* Summary::connection(const std::string& protocol, const std::string& address) {
+  const std::string key = protocol + " " + address;
+  if (const auto found = by_address_.find(key); found != by_address_.end()) return &connections_[found->second];
+  if (connections_.size() >= report_list_max) {
+    ++connections_dropped_;
+    return nullptr;
+  }
+  by_address_[key] = connections_.size();
+  connections_.emplace_back();
+  connections_.back().protocol = protocol;
+  connections_.back().address = address;
+  return &connections_.back();
+}
+
+void Summary::connected(const Call& call) {
+  const auto* bytes = text_of(call, TextKind::address);
+  const auto address = bytes == nullptr ? std::nullopt : sockaddr_text(*bytes);
+  if (!address || address->empty()) return;
+  const bool local = address->front() == '/' || address->front() == '@';
+  // A datagram without a connection; what is connected may be either, and the sink knows better.
+  const bool datagram = call.number == SYS_sendto;
+  if (Connection* c = connection(local ? "unix" : datagram ? "udp" : "tcp", *address); c != nullptr && c->pid == 0)
+    c->pid = call.pid;
+}
+
+void Summary::met(const Connection& connection_met) {
+  Connection* c = connection(connection_met.protocol, connection_met.address);
+  if (c == nullptr) return;
+  // The first to call connect with this address, as far as it was told.
+  const auto same = by_address_.find((connection_met.protocol == "udp" ? "tcp " : "udp ") + connection_met.address);
+  if (c->pid == 0 && same != by_address_.end()) c->pid = connections_[same->second].pid;
+  c->sent_bytes += connection_met.sent_bytes;
+  c->received_bytes += connection_met.received_bytes;
+  if (c->first_bytes.empty()) c->first_bytes = connection_met.first_bytes.substr(0, 1024);
+}
+
+void Summary::fill(Report& report) const {
+  report.calls = calls_;
+  report.calls_denied = denied_;
+  report.calls_unknown = unknown_;
+  report.processes = processes_;
+  report.processes_dropped = processes_dropped_;
+  report.connections.clear();
+  for (const auto& c : connections_) {
+    // connect() on a datagram socket looks as on any other: where the sink met datagrams, that was it.
+    const auto udp = by_address_.find("udp " + c.address);
+    const bool was_udp = c.protocol == "tcp" && c.sent_bytes == 0 && c.received_bytes == 0 && udp != by_address_.end();
+    if (!was_udp) report.connections.push_back(c);
+  }
+  report.connections_dropped = connections_dropped_;
+  report.refusals.clear();
+  for (const auto& [what, count] : refusals_) report.refusals.push_back({what.first, what.second, count});
+  std::stable_sort(report.refusals.begin(), report.refusals.end(),
+                   [](const Refusal& a, const Refusal& b) { return a.count > b.count; });
+  report.refusals_dropped = refusals_dropped_;
+}
+
+}  // namespace shrike::sandbox
