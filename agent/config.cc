@@ -102,7 +102,8 @@ Setter kinds(std::vector<EventKind>& to) {
     to.clear();
     for (const auto& name : TRY(texts(node))) {
       const auto kind = kind_named(name);
-      if (!kind || *kind == EventKind::none) return Error{"\"" + name + "\" is no event kind (see shrike-agent(8))"};
+      if (!kind || *kind == EventKind::none || !from_kernel(*kind))
+        return Error{"\"" + name + "\" is no event kind (see shrike-agent(8))"};
       to.push_back(*kind);
     }
     return {};
@@ -173,6 +174,14 @@ Keys keys_of(Config& config, const std::string& folder) {
       {"response.dry_run", boolean(config.response.dry_run)},
       {"response.max_per_minute", number(config.response.max_per_minute)},
       {"response.never", paths(config.response.never, folder)},
+      {"sandbox.enabled", boolean(config.sandbox.enabled)},
+      {"sandbox.socket", path(config.sandbox.socket, folder)},
+      {"sandbox.service", path(config.sandbox.service, folder)},
+      {"sandbox.from_collector", boolean(config.sandbox.from_collector)},
+      {"sandbox.jobs", number(config.sandbox.jobs)},
+      {"sandbox.events_per_s", number(config.sandbox.events_per_s)},
+      {"sandbox.rules", paths(config.sandbox.rules, folder)},
+      {"sandbox.background", path(config.sandbox.background, folder)},
       {"log.level", text(config.log.level)},
   };
 }
@@ -242,6 +251,19 @@ Result<void> check_sequence(const SequenceConfig& config) {
   return in_range("sequence.program_ngrams", config.limits.ngrams_each, 64, 65'536);
 }
 
+Result<void> check_sandbox(const Config& config) {
+  const auto& sandbox = config.sandbox;
+  constexpr size_t socket_path_max = 107;  // sockaddr_un
+  for (const auto& [key, value] :
+       {std::pair("sandbox.socket", &sandbox.socket), std::pair("sandbox.service", &sandbox.service)})
+    if (value->size() > socket_path_max || has_nul(*value)) return wrong(key, "must have 107 characters at most");
+  if (sandbox.service.empty()) return wrong("sandbox.service", "must name shrike-sandbox's socket");
+  for (const auto& file : sandbox.rules)
+    if (file.empty() || has_nul(file)) return wrong("sandbox.rules", "holds an empty name");
+  TRY_VOID(in_range("sandbox.jobs", sandbox.jobs, 1, 64));
+  return in_range("sandbox.events_per_s", sandbox.events_per_s, 100, 1'000'000);
+}
+
 }  // namespace
 
 Result<void> check_config(const Config& config) {
@@ -270,6 +292,7 @@ Result<void> check_config(const Config& config) {
   TRY_VOID(in_range("findings.quiet_s", config.findings.quiet_s, 0, 86'400));
   TRY_VOID(check_response(config.response));
   TRY_VOID(check_sequence(config.sequence));
+  TRY_VOID(check_sandbox(config));
   if (!config.metrics.listen.empty())
     if (auto good = parse_listen(config.metrics.listen); !good) return wrong("metrics.listen", good.error().message);
   static constexpr std::string_view levels[] = {"trace", "debug", "info", "warning", "error", "off"};

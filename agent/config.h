@@ -81,6 +81,16 @@ struct Config {
   respond::Policy response;
   SequenceConfig sequence;
   struct {
+    bool enabled = true;
+    std::string socket = "/run/shrike/agent.sock";     ///< for `shrike run`; empty: none
+    std::string service = "/run/shrike/sandbox.sock";  ///< of shrike-sandbox
+    bool from_collector = false;                       ///< obey the collector's orders to detonate
+    uint32_t jobs = 2;                                 ///< at once
+    uint64_t events_per_s = 20'000;                    ///< of all jobs, into the signed stream
+    std::vector<std::string> rules;                    ///< empty: those of [rules]
+    std::string background;                            ///< a profile of normal programs; empty: none
+  } sandbox;
+  struct {
     std::string level = "info";
   } log;
 };

@@ -112,9 +112,18 @@ Result<void> Daemon::Impl::set_up() {
   TRY_VOID(open_pipeline(std::move(loaded)));
   pipeline->set_sequence(sequence->alerts(wall_now_ns()));
   open_response();
+  if (config.sandbox.enabled) {
+    sandboxing = TRY(Sandboxing::open(config, node));
+    TRY_VOID(watch(sandboxing->fd()));
+  }
   TRY_VOID(install_system_call_filter(needs));
 
-  TRY_VOID(shipping->start_publishing());
+  open_sandboxing();
+  if (sandboxing)
+    TRY_VOID(shipping->start_publishing([this](std::string message) { sandboxing->take_command(std::move(message)); }));
+  else
+    TRY_VOID(shipping->start_publishing());
+  if (auto key = shipping->collector_key(); key && sandboxing) sandboxing->set_key(*key);
   open_http();
   hosts.ask_for(pipeline->rules().host_names());
   if (!config.metrics.listen.empty()) {
@@ -196,6 +205,12 @@ void Daemon::Impl::open_response() {
   if (policy.acts())
     spdlog::warn("the agent acts on alerts{}: at most {} times a minute",
                  policy.dry_run ? " (dry run: only tells)" : "", policy.max_per_minute);
+}
+
+void Daemon::Impl::open_sandboxing() {
+  if (!sandboxing) return;
+  for (const auto& line : sandboxing->start(options.config, node)) spdlog::warn("{}", line);
+  if (options.config.sandbox.from_collector) spdlog::info("the collector may order programs to be detonated here");
 }
 
 void Daemon::Impl::open_http() {

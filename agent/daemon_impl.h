@@ -13,6 +13,7 @@
 #include "agent/probe/capture.h"
 #include "agent/probe/kernel_source.h"
 #include "agent/respond/hands.h"
+#include "agent/sandboxing.h"
 #include "agent/sequence_keeper.h"
 #include "agent/shipping.h"
 #include "agent/status_server.h"
@@ -44,6 +45,7 @@ struct Daemon::Impl {
   std::optional<respond::Responder> responder;
   std::optional<probe::KernelSource> source;
   std::optional<SequenceKeeper> sequence;
+  std::unique_ptr<Sandboxing> sandboxing;  // null: [sandbox] enabled is false
   std::optional<Pipeline> pipeline;
   HostResolver hosts;  // of the names that the pipeline's rules ask for
   std::optional<probe::CaptureWriter> capture;
@@ -78,6 +80,8 @@ struct Daemon::Impl {
   Result<void> open_pipeline(LoadedRules loaded);
   void open_http();
   void open_response();
+  void open_sandboxing();
+  void drain_sandboxing();
   void look_after_sequence(uint64_t wall_ns);
   Result<void> watch(int fd);
   Result<void> round();

@@ -50,7 +50,11 @@ bool needs_restart(const Config& now, const Config& next) {
          next.rings.reserved_bytes != now.rings.reserved_bytes || next.rings.shard_bytes != now.rings.shard_bytes ||
          next.rings.shards != now.rings.shards || next.filter.budget_per_s != now.filter.budget_per_s ||
          next.filter.budget_burst != now.filter.budget_burst || next.findings.quiet_s != now.findings.quiet_s ||
-         next.containers.root != now.containers.root || next.outputs.http.url != now.outputs.http.url ||
+         next.containers.root != now.containers.root || next.sandbox.enabled != now.sandbox.enabled ||
+         next.sandbox.socket != now.sandbox.socket || next.sandbox.service != now.sandbox.service ||
+         next.sandbox.from_collector != now.sandbox.from_collector || next.sandbox.jobs != now.sandbox.jobs ||
+         next.sandbox.events_per_s != now.sandbox.events_per_s || next.sandbox.rules != now.sandbox.rules ||
+         next.sandbox.background != now.sandbox.background || next.outputs.http.url != now.outputs.http.url ||
          next.outputs.http.format != now.outputs.http.format ||
          next.outputs.http.severity != now.outputs.http.severity ||
          next.outputs.http.ca_file != now.outputs.http.ca_file ||
@@ -100,16 +104,22 @@ Result<void> Daemon::Impl::round() {
   if (now >= next_tick_ns) tick(now);
   const uint64_t to_tick_ms = (next_tick_ns - std::min(now, next_tick_ns)) / 1'000'000 + 1;
   const uint64_t left_ms = busy ? 0 : std::min(to_tick_ms, seal_every_ms);
-  epoll_event ready[2];
-  const int count = ::epoll_wait(epoll.get(), ready, 2, static_cast<int>(left_ms));
+  epoll_event ready[3];
+  const int count = ::epoll_wait(epoll.get(), ready, 3, static_cast<int>(left_ms));
   if (count < 0 && errno != EINTR) return errno_error("epoll_wait");
   bool records = busy || count == 0;  // KernelSource::poll: a record may be there without waking us
+  // A job that keeps waking us must not keep us from the rings: they are looked at with it.
   for (int i = 0; i < count; ++i) (ready[i].data.fd == signals.get() ? signalled : records) = true;
   if (signalled) handle_signals();
   finish_reload();
   if (records) busy = TRY(source->poll(0ms, on_record)) != 0;
+  drain_sandboxing();
   seal(false);
   return {};
+}
+
+void Daemon::Impl::drain_sandboxing() {
+  if (sandboxing) sandboxing->drain(boot_now_ns(), *shipping, *outputs, *pipeline);
 }
 
 void Daemon::Impl::handle_signals() {
@@ -236,7 +246,9 @@ void Daemon::Impl::look_after_shipping(uint64_t wall_ns) {
     spdlog::warn("{}", line);
     raise({integrity_alert(wall_ns, "Evidence damaged", Severity::high, line)});
   }
-  if (!had_key && shipping->can_be_acknowledged()) spdlog::info("the collector's key has come");
+  if (had_key || !shipping->can_be_acknowledged()) return;
+  spdlog::info("the collector's key has come");
+  if (auto key = shipping->collector_key(); key && sandboxing) sandboxing->set_key(*key);
 }
 
 void Daemon::Impl::look_after_sequence(uint64_t wall_ns) {
@@ -299,6 +311,7 @@ Losses Daemon::Impl::losses(const probe::Counters& kernel) const {
   for (size_t c = 0; c < probe::event_class_count; ++c)
     for (size_t l = 0; l < probe::loss_count; ++l) add(loss_names[l], class_names[c], kernel.lost[c][l]);
   add("undecodable", "unknown", pipeline->counts().undecodable);
+  if (sandboxing) sandboxing->add_losses(out);
   return out;
 }
 
@@ -339,6 +352,11 @@ void Daemon::Impl::end() {
   while (boot_now_ns() < until) {
     const auto polled = source->poll(0ms, on_record);
     if (!polled || *polled == 0) break;
+  }
+  if (sandboxing) {
+    sandboxing->stop();
+    // At most what an outbox holds.
+    for (int round = 0; round < 256; ++round) drain_sandboxing();
   }
   raise({integrity_alert(wall_now_ns(), "Agent stopped", Severity::low, "The Shrike agent was asked to stop")});
   pipeline->flush();

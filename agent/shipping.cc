@@ -27,7 +27,7 @@ Result<PrivateKey> nats_key(const Config& config) {
 }
 
 /// Nothing when there is no such file yet.
-Result<std::optional<PublicKey>> collector_key(const std::string& path) {
+Result<std::optional<PublicKey>> read_collector_key(const std::string& path) {
   auto text = read_file(path, key_file_max_bytes);
   if (!text && text.error().code == ENOENT) return std::optional<PublicKey>();
   if (!text) return text.error();
@@ -56,6 +56,8 @@ struct Shipping::Impl {
   std::unique_ptr<ship::Spool> spool;
   std::unique_ptr<ship::Sealer> sealer;
   std::unique_ptr<ship::Publisher> publisher;
+  std::function<void(std::string)> on_command = {};
+  std::optional<PublicKey> known_key = {};
   bool have_key = false;
   steady_clock::time_point next_look{};
   std::optional<Error> failure;  // of a write since the last seal()
@@ -88,6 +90,9 @@ Result<std::unique_ptr<Shipping>> Shipping::open(const Config& config, Identity 
 
 void Shipping::event(const Event& event) { impl_->note(impl_->sealer->add(event)); }
 void Shipping::alert(const Alert& alert) { impl_->note(impl_->sealer->add(alert)); }
+void Shipping::encoded_event(std::string_view event, uint64_t time_ns) {
+  impl_->note(impl_->sealer->add_encoded(event, time_ns));
+}
 void Shipping::set_policy(const std::string& digest) { impl_->sealer->set_policy(digest); }
 void Shipping::set_losses(const Losses& losses) { impl_->sealer->set_losses(losses); }
 
@@ -98,7 +103,7 @@ Result<void> Shipping::seal(bool all) {
 }
 
 Result<void> Shipping::Impl::publish() {
-  const auto key = TRY(collector_key(collector_key_file));
+  const auto key = TRY(read_collector_key(collector_key_file));
   publisher.reset();
   // Without the collector's key batches are sent all the same, but nothing can acknowledge them: the key of a pair that
   // nobody has the other half of.
@@ -106,13 +111,16 @@ Result<void> Shipping::Impl::publish() {
                                  .ca_file = ca_file,
                                  .nkey = nats_key,
                                  .collector = key ? *key : PrivateKey::generate().public_key(),
-                                 .limits = {}};
+                                 .limits = {},
+                                 .on_command = on_command};
   publisher = TRY(ship::Publisher::start(*spool, std::move(options)));
   have_key = key.has_value();
+  known_key = key;
   return {};
 }
 
-Result<void> Shipping::start_publishing() {
+Result<void> Shipping::start_publishing(std::function<void(std::string)> on_command) {
+  impl_->on_command = std::move(on_command);
   impl_->next_look = steady_clock::now() + look_for_key_every;
   return impl_->publish();
 }
@@ -126,6 +134,8 @@ std::vector<std::string> Shipping::look_after() {
   if (auto done = impl_->publish(); !done) lines.push_back(done.error().message);
   return lines;
 }
+
+std::optional<PublicKey> Shipping::collector_key() const { return impl_->known_key; }
 
 bool Shipping::can_be_acknowledged() const { return impl_->have_key; }
 

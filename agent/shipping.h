@@ -2,7 +2,9 @@
 // The end of the pipeline: events and alerts into the two lanes, onto the disk, to the collector.
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/config.h"
@@ -33,6 +35,8 @@ class Shipping : public Sink {
 
   void event(const Event& event) override;
   void alert(const Alert& alert) override;
+  /// An event of the telemetry lane that is encoded already.
+  void encoded_event(std::string_view event, uint64_t time_ns);
 
   /// What the next headers say.
   void set_policy(const std::string& digest);
@@ -44,11 +48,14 @@ class Shipping : public Sink {
 
   /// Starts the threads that publish what the spool has. Errors: the collector's key file is broken (a missing one is
   /// none: it is looked for again), or the NATS options are.
-  Result<void> start_publishing();
+  /// `on_command`: as PublisherOptions has it.
+  Result<void> start_publishing(std::function<void(std::string)> on_command = {});
   /// Once a second: takes up the collector's key when it has come. Returns what was repaired or went wrong since.
   std::vector<std::string> look_after();
   /// Whether the collector's key is known.
   [[nodiscard]] bool can_be_acknowledged() const;
+  /// That key, once it is there.
+  [[nodiscard]] std::optional<PublicKey> collector_key() const;
   /// Waits at most `patience` for the collector to have everything, then stops the publisher.
   void stop(std::chrono::milliseconds patience);
 

@@ -3,9 +3,11 @@
 #include <httplib.h>
 #include <openssl/crypto.h>
 
+#include <mutex>
 #include <thread>
 
 #include "collector/api_answers.h"
+#include "collector/command_request.h"
 #include "collector/event_query.h"
 #include "collector/proof.h"
 #include "collector/query.h"
@@ -82,10 +84,14 @@ class HttpApi : public Api {
   void events(const Request& request, Response& response);
   void batches(const Request& request, Response& response);
   void proof(const Request& request, Response& response);
+  void detonations(const Request& request, Response& response);
+  void commands(const Request& request, Response& response);
+  void order(const Request& request, Response& response);
   Result<IndexReader> index() const { return IndexReader::open(index_path(parts_.state_dir)); }
 
   ApiParts parts_;
   httplib::Server server_;
+  std::mutex order_mutex_;  // one large body at a time
   std::thread thread_;
   int port_ = -1;
 };
@@ -119,7 +125,7 @@ void HttpApi::routes() {
   server_.set_read_timeout(5);
   server_.set_write_timeout(5);
   server_.set_keep_alive_timeout(5);
-  server_.set_payload_max_length(4096);
+  server_.set_payload_max_length(command_request_max_bytes);
   server_.set_pre_routing_handler([this](const Request& request, Response& response) {
     if (request.path == "/metrics" || authorized(request)) return httplib::Server::HandlerResponse::Unhandled;
     response.set_header("WWW-Authenticate", "Bearer");
@@ -155,6 +161,9 @@ void HttpApi::routes() {
   server_.Get("/v1/events", [this](const Request& q, Response& r) { events(q, r); });
   server_.Get("/v1/batches", [this](const Request& q, Response& r) { batches(q, r); });
   server_.Get("/v1/proof", [this](const Request& q, Response& r) { proof(q, r); });
+  server_.Get("/v1/detonations", [this](const Request& q, Response& r) { detonations(q, r); });
+  server_.Get("/v1/commands", [this](const Request& q, Response& r) { commands(q, r); });
+  server_.Post("/v1/commands", [this](const Request& q, Response& r) { order(q, r); });
 }
 
 /// Runs `send` as the whole body; what it returns as an error becomes the body's last line.
@@ -299,6 +308,46 @@ void HttpApi::batches(const Request& request, Response& response) {
     if (index) (void)query_batches(*index, segments_path(parts_.state_dir), query, send, unread);
     return {};
   });
+}
+
+void HttpApi::detonations(const Request& request, Response& response) {
+  QueryReader reader(request.params, wall_now_ns());
+  const DetonationQuery query = reader.detonations();
+  if (refused(response, reader.finish())) return;
+  stream(response, ndjson, [this, query](DataSink& sink) -> Result<void> {
+    IndexReader index = TRY(this->index());
+    Lines lines(sink);
+    TRY_VOID(index.detonations(query, [&](std::string_view line) { return lines.add(line); }));
+    lines.flush();
+    return {};
+  });
+}
+
+void HttpApi::commands(const Request& request, Response& response) {
+  QueryReader reader(request.params, wall_now_ns());
+  const CommandQuery query = reader.commands();
+  if (refused(response, reader.finish())) return;
+  const auto rows = parts_.commands.list(query);
+  if (!rows) return fail(response, 500, rows.error().message);
+  std::string text;
+  for (const CommandRow& row : *rows) text += command_to_json(row) + "\n";
+  response.set_content(text, ndjson);
+}
+
+void HttpApi::order(const Request& request, Response& response) {
+  const std::lock_guard lock(order_mutex_);
+  BadParameter bad;
+  const auto command = parse_command_request(request.body, bad);
+  if (!command) return (void)refused(response, bad);
+  if (!parts_.registry.find(command->node))
+    return (void)refused(response, BadParameter{"node", "no node of that name is known"});
+  const auto added = parts_.commands.add(*command, wall_now_ns());
+  if (!added) {
+    const int code = added.error().code;
+    return fail(response, code == EEXIST ? 409 : code == ENOSPC ? 507 : code == 0 ? 400 : 500, added.error().message);
+  }
+  response.status = added->was_there ? 200 : 201;
+  response.set_content(command_to_json(added->row) + "\n", "application/json");
 }
 
 void HttpApi::proof(const Request& request, Response& response) {

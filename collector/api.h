@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "collector/command_sender.h"
 #include "collector/committer.h"
 #include "collector/registry.h"
 
@@ -23,6 +24,7 @@ struct ApiParts {
   Feed<AlertRow>& alerts;
   Feed<VerdictRow>& verdicts;
   Metrics& metrics;
+  CommandSender& commands;
   std::function<Gauges()> gauges;
   std::function<bool()> connected;
 };

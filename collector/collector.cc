@@ -30,6 +30,7 @@ class Running : public Collector {
         token_(std::move(state.token)),
         public_key_(state.key.public_key().to_hex()),
         registry_(std::move(state.registry)),
+        key_(state.key),
         acks_(std::move(state.key), config_.name),
         started_ns_(wall_now_ns()) {
     acks_.restore(state.nodes);
@@ -69,6 +70,7 @@ class Running : public Collector {
   std::string token_;
   std::string public_key_;
   Registry registry_;
+  PrivateKey key_;
   AckBook acks_;
   uint64_t started_ns_;
   Watch watch_;
@@ -79,6 +81,7 @@ class Running : public Collector {
   // In this order they end: who uses another one goes first.
   std::unique_ptr<Subscriber> subscriber_;
   std::unique_ptr<Committer> committer_;
+  std::unique_ptr<CommandSender> commands_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Api> api_;
 };
@@ -107,6 +110,11 @@ Result<void> Running::start(Store store, Index index, const std::vector<NodeStat
   };
   Verifier for_alerts = TRY(verifier(Lane::alerts));
   Verifier for_telemetry = TRY(verifier(Lane::telemetry));
+  commands_ = TRY(CommandSender::open({commands_path(config_.state_dir), key_, config_.name,
+                                       [this](const std::string& node, std::string_view bytes) {
+                                         return subscriber_ && subscriber_->send_command(node, bytes);
+                                       },
+                                       log_note}));
   intake_ = std::make_unique<Intake>(
       Intake::Parts{*committer_,
                     acks_,
@@ -115,13 +123,17 @@ Result<void> Running::start(Store store, Index index, const std::vector<NodeStat
                     {std::move(for_alerts), std::move(for_telemetry)},
                     Quarantine(config_.state_dir + "/quarantine"),
                     [this](const AckBook::Ack& ack) { subscriber_->send_ack(ack.body.node, ack.bytes); },
-                    log_note});
+                    log_note,
+                    [this](const std::string& node, std::vector<CommandNews> news) {
+                      commands_->heard(node);
+                      for (CommandNews& one : news) commands_->news(node, std::move(one));
+                    }});
 
-  api_ = TRY(
-      Api::start(config_.api_host(), config_.api_port(),
-                 ApiParts{config_.state_dir, token_, config_.name, SHRIKE_VERSION, public_key_, config_.nats.url,
-                          started_ns_, registry_, alerts_, verdicts_, metrics_, [this] { return committer_->gauges(); },
-                          [this] { return subscriber_ && subscriber_->connected(); }}));
+  api_ = TRY(Api::start(
+      config_.api_host(), config_.api_port(),
+      ApiParts{config_.state_dir, token_, config_.name, SHRIKE_VERSION, public_key_, config_.nats.url, started_ns_,
+               registry_, alerts_, verdicts_, metrics_, *commands_, [this] { return committer_->gauges(); },
+               [this] { return subscriber_ && subscriber_->connected(); }}));
   TRY_VOID(write_file_atomic(config_.state_dir + "/api", api_address() + "\n", 0644));
 
   std::string seed = config_.nats.nkey_seed_file;
@@ -134,6 +146,7 @@ Result<void> Running::start(Store store, Index index, const std::vector<NodeStat
       },
       log_note, metrics_));
   subscriber_->start();
+  commands_->start();
   for (Alert& alert : alerts) intake_->tell(std::move(alert));
   return {};
 }
@@ -144,10 +157,12 @@ void Running::stop() {
   alerts_.close();
   verdicts_.close();
   committer_->stop();
+  if (commands_) commands_->stop();
   if (subscriber_) subscriber_->stop();
   if (api_) api_->stop();
   api_.reset();
   intake_.reset();
+  commands_.reset();
   committer_.reset();
   subscriber_.reset();
   ::unlink((config_.state_dir + "/api").c_str());

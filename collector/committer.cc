@@ -54,6 +54,7 @@ uint64_t Committer::push(Pending pending, Room room) {
     verdict->serial = ++serial_;
     parts_.verdicts.publish(verdict);
   }
+  for (DetonationRow& detonation : pending.detonations) detonation.serial = ++serial_;
   if (pending.shown) {
     pending.shown->serial = serial != 0 ? serial : ++serial_;
     parts_.verdicts.publish(pending.shown);
@@ -148,6 +149,10 @@ Result<void> Committer::index(std::vector<Pending>& group, const std::vector<Ack
     for (const auto& verdict : pending.verdicts) {
       TRY_VOID(index.add_verdict(*verdict));
       last = std::max(last, verdict->serial);
+    }
+    for (const DetonationRow& detonation : pending.detonations) {
+      TRY_VOID(index.add_detonation(detonation));
+      last = std::max(last, detonation.serial);
     }
     if (pending.shown) last = std::max(last, pending.shown->serial);
   }

@@ -38,6 +38,7 @@ struct Pending {
   std::vector<std::shared_ptr<AlertRow>> alerts;      ///< of the batch
   std::vector<std::shared_ptr<AlertRow>> own_alerts;  ///< integrity
   std::vector<std::shared_ptr<VerdictRow>> verdicts;  ///< to be stored
+  std::vector<DetonationRow> detonations;             ///< of the batch
   std::shared_ptr<VerdictRow> shown;                  ///< for followers only: accepted and duplicate
   [[nodiscard]] size_t weight() const { return bytes.size() + 1024; }
 };

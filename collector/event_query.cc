@@ -52,7 +52,8 @@ bool next_field(std::string_view& rest, Field& field) {
 bool wanted(const EventQuery& query, std::string_view event) {
   const EventPeek peek = peek_event(event);
   return peek.time_ns >= query.batches.since_ns && peek.time_ns <= query.batches.until_ns &&
-         (!query.kind || peek.kind == static_cast<uint32_t>(*query.kind)) && (!query.pid || peek.pid == *query.pid);
+         (!query.kind || peek.kind == static_cast<uint32_t>(*query.kind)) && (!query.pid || peek.pid == *query.pid) &&
+         (query.job.empty() || peek.container == query.job);
 }
 
 // The event's own JSON with where it is proven put in front.
@@ -99,7 +100,10 @@ EventPeek peek_event(std::string_view message) {
     if (field.number == 7) {
       Field inner;
       for (std::string_view task = field.bytes; next_field(task, inner);)
-        if (inner.number == 2) peek.pid = static_cast<uint32_t>(inner.value);
+        if (inner.number == 2)
+          peek.pid = static_cast<uint32_t>(inner.value);
+        else if (inner.number == 23)
+          peek.container = inner.bytes;
     }
     if (field.number == 18) {  // an alert: its own time is field 1, its process 9, of which 1 is the pid
       Field inner;

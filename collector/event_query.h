@@ -14,6 +14,7 @@ struct EventPeek {
   uint32_t kind = 0;
   uint64_t time_ns = 0;
   uint32_t pid = 0;
+  std::string_view container;  ///< of what tells it: whole tasks and sandboxed ones
 };
 EventPeek peek_event(std::string_view message);
 

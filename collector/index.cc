@@ -13,7 +13,7 @@
 namespace shrike::collector {
 namespace {
 
-constexpr int schema_version = 1;
+constexpr int schema_version = 2;
 constexpr uint64_t always_checked_bytes = 32u << 20;
 
 // `serial` is the primary key of all three row tables: one order for what was taken in.
@@ -40,6 +40,9 @@ CREATE INDEX alerts_time ON alerts (time, serial);
 CREATE TABLE verdicts (serial INTEGER PRIMARY KEY, received INTEGER NOT NULL, node TEXT NOT NULL,
   lane INTEGER NOT NULL, boot BLOB NOT NULL, seq INTEGER NOT NULL, verdict INTEGER NOT NULL, reason TEXT NOT NULL,
   events INTEGER NOT NULL);
+CREATE TABLE detonations (serial INTEGER PRIMARY KEY, time INTEGER NOT NULL, node TEXT NOT NULL, id TEXT NOT NULL,
+  json TEXT NOT NULL);
+CREATE INDEX detonations_id ON detonations (id);
 CREATE TABLE acks (node TEXT NOT NULL, lane INTEGER NOT NULL, boot BLOB NOT NULL, seq INTEGER NOT NULL,
   hash BLOB NOT NULL, time INTEGER NOT NULL, signed BLOB NOT NULL, PRIMARY KEY (node, lane)) WITHOUT ROWID;
 )";
@@ -56,7 +59,7 @@ std::string losses_text(const Losses& losses) {
 }  // namespace
 
 struct IndexStatements {
-  Statement add_node, see_node, add_batch, move_head, add_alert, add_verdict, add_ack, set_meta;
+  Statement add_node, see_node, add_batch, move_head, add_alert, add_verdict, add_detonation, add_ack, set_meta;
 };
 
 Index::Index(Database database) : database_(std::move(database)), statements_(std::make_unique<IndexStatements>()) {}
@@ -118,6 +121,7 @@ Result<Index> Index::open(const std::string& path) {
       "received = excluded.received, losses = excluded.losses"));
   s.add_alert = TRY(database.prepare("INSERT INTO alerts VALUES (?,?,?,?,?,?,?)"));
   s.add_verdict = TRY(database.prepare("INSERT INTO verdicts VALUES (?,?,?,?,?,?,?,?,?)"));
+  s.add_detonation = TRY(database.prepare("INSERT INTO detonations VALUES (?,?,?,?,?)"));
   s.add_ack = TRY(database.prepare("INSERT OR REPLACE INTO acks VALUES (?,?,?,?,?,?,?)"));
   s.set_meta = TRY(database.prepare("UPDATE meta SET segment = ?, position = ?, serial = ?"));
   return index;
@@ -168,6 +172,10 @@ Result<void> Index::add_verdict(const VerdictRow& row) {
       .bind(row.serial, row.received_ns, row.node, static_cast<int>(row.lane), blob(row.boot), row.seq,
             static_cast<int>(row.verdict), row.reason, row.events)
       .run();
+}
+
+Result<void> Index::add_detonation(const DetonationRow& row) {
+  return statements_->add_detonation.bind(row.serial, row.time_ns, row.node, row.id, row.json).run();
 }
 
 Result<void> Index::add_ack(const AckBody& ack, std::string_view signed_bytes) {

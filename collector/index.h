@@ -47,6 +47,15 @@ struct AlertRow {
   std::string json;  ///< alert_to_json
 };
 
+/// What a sandboxed program did, as its agent reports it.
+struct DetonationRow {
+  uint64_t serial = 0;
+  uint64_t time_ns = 0;
+  std::string node;
+  std::string id;    ///< the job's
+  std::string json;  ///< one line of GET /v1/detonations
+};
+
 /// A verdict that is not `accepted`.
 struct VerdictRow {
   uint64_t serial = 0;
@@ -105,6 +114,7 @@ class Index {
   Result<bool> add_batch(const BatchRow& row);
   Result<void> add_alert(const AlertRow& row);
   Result<void> add_verdict(const VerdictRow& row);
+  Result<void> add_detonation(const DetonationRow& row);
   Result<void> add_ack(const AckBody& ack, std::string_view signed_bytes);
   /// Ends the transaction; from now on `position` and `serial` are what has been indexed.
   Result<void> commit(Position position, uint64_t serial);
@@ -149,6 +159,14 @@ struct VerdictQuery {
 };
 [[nodiscard]] bool matches(const VerdictQuery& query, const VerdictRow& row);
 
+struct DetonationQuery {
+  uint64_t since_ns = 0;
+  uint64_t until_ns = UINT64_MAX;
+  std::string node;
+  std::string id;
+  std::optional<uint64_t> limit;  ///< only the newest so many
+};
+
 struct BatchQuery {
   std::string node;
   std::optional<Lane> lane;
@@ -181,6 +199,8 @@ class IndexReader {
   Result<void> alerts(const AlertQuery& query, uint64_t last, const Line& each);
   /// The same; accepted batches and other verdicts in the order they came.
   Result<void> verdicts(const VerdictQuery& query, uint64_t last, const Line& each);
+  /// What sandboxed programs did, oldest report first.
+  Result<void> detonations(const DetonationQuery& query, const Line& each);
   /// At most `limit` places with a serial after `after`, in the order of storage; or, `descending`, before it.
   Result<std::vector<BatchPlace>> batches(const BatchQuery& query, uint64_t after, size_t limit, bool descending);
 

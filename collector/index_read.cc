@@ -139,6 +139,38 @@ Result<void> IndexReader::alerts(const AlertQuery& query, uint64_t last, const L
   }
 }
 
+Result<void> IndexReader::detonations(const DetonationQuery& query, const Line& each) {
+  const std::string filter = std::string(" FROM detonations WHERE serial >= ?1 AND time BETWEEN ?2 AND ?3 ") +
+                             (query.node.empty() ? "AND ?4 = '' " : "AND node = ?4 ") +
+                             (query.id.empty() ? "AND ?5 = '' " : "AND id = ?5 ");
+  uint64_t serial = 0;
+  const auto bind = [&](Statement& statement) -> Statement& {
+    return statement.bind(serial, bound(query.since_ns), bound(query.until_ns), query.node, query.id);
+  };
+  if (query.limit) {
+    if (*query.limit == 0) return {};
+    Statement first = TRY(database_.prepare("SELECT serial" + filter + "ORDER BY serial DESC LIMIT 1 OFFSET " +
+                                            std::to_string(*query.limit - 1)));
+    if (TRY(bind(first).step())) serial = first.number(0);
+  }
+  // A report is up to 256 KiB: few at once.
+  constexpr size_t page = 32;
+  Statement rows =
+      TRY(database_.prepare("SELECT serial, json" + filter + "ORDER BY serial LIMIT " + std::to_string(page)));
+  for (;;) {
+    std::vector<std::string> lines;
+    bind(rows);
+    while (TRY(rows.step())) {
+      serial = rows.number(0) + 1;
+      lines.emplace_back(rows.bytes(1));
+    }
+    rows.reset();
+    for (const std::string& line : lines)
+      if (!each(line)) return {};
+    if (lines.size() < page) return {};
+  }
+}
+
 Result<void> IndexReader::verdicts(const VerdictQuery& query, uint64_t last, const Line& each) {
   const std::string filter = std::string("serial <= ?1 AND received BETWEEN ?2 AND ?3 AND serial >= ?5 ") +
                              (query.node.empty() ? "AND ?4 = ''" : "AND node = ?4");

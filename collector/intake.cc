@@ -61,6 +61,7 @@ void Intake::take(Lane lane, std::string_view subject, std::string_view bytes, s
   Pending pending;
   if (checked.authentic) {
     if (auto ack = parts_.acks.heard(checked.header.node, checked.header.lane, checked.verdict, now)) parts_.send(*ack);
+    if (parts_.heard) parts_.heard(checked.header.node, checked.commands);
   }
   if (checked.verdict == Verdict::accepted) {
     pending.bytes = bytes;
@@ -90,6 +91,7 @@ void Intake::take(Lane lane, std::string_view subject, std::string_view bytes, s
 void Intake::accept(const Checked& checked, uint64_t now_ns, Pending& pending) {
   pending.row = std::make_shared<BatchRow>(checked.row);
   for (const Alert& alert : checked.alerts) pending.alerts.push_back(row_of(alert));
+  pending.detonations = checked.detonations;
   parts_.metrics.alerts += checked.alerts.size();
   parts_.metrics.alerts_unread += checked.alerts_unread;
   for (Alert& alert : parts_.watch.accepted(checked.header, now_ns))

@@ -25,6 +25,7 @@ class Intake {
     Quarantine quarantine;
     std::function<void(const AckBook::Ack&)> send;
     std::function<void(bool trouble, const std::string&)> note;  ///< a change of state, for the log
+    std::function<void(const std::string& node, std::vector<CommandNews>)> heard = {};  ///< an authentic batch came
   };
   explicit Intake(Parts parts) : parts_(std::move(parts)) {}
 

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "common/base/bytes.h"
+#include "common/wire/command.h"
 #include "common/wire/subjects.h"
 #include "common/wire/text.h"
 
@@ -78,6 +79,13 @@ std::string QueryReader::node() {
   return *text;
 }
 
+std::string QueryReader::job(const std::string& name) {
+  const auto text = take(name);
+  if (!text) return {};
+  if (const auto valid = check_command_id(*text); !valid) wrong(name, valid.error().message);
+  return *text;
+}
+
 std::optional<Lane> QueryReader::lane() {
   const auto text = take("lane");
   if (!text) return {};
@@ -146,6 +154,7 @@ EventQuery QueryReader::events() {
     if (!query.kind) wrong("kind", "is no kind of event; known are exec, open, connect and so on");
   }
   if (const auto pid = number("pid", UINT32_MAX)) query.pid = static_cast<uint32_t>(*pid);
+  query.job = job("job");
   query.limit = number("limit", limit_max);
   return query;
 }
@@ -155,6 +164,26 @@ BatchQuery QueryReader::batches() {
   query.node = node();
   query.lane = lane();
   moment("since", query.received_since_ns);
+  return query;
+}
+
+DetonationQuery QueryReader::detonations() {
+  DetonationQuery query;
+  moment("since", query.since_ns);
+  moment("until", query.until_ns);
+  query.node = node();
+  query.id = job("id");
+  query.limit = number("limit", limit_max);
+  return query;
+}
+
+CommandQuery QueryReader::commands() {
+  CommandQuery query;
+  moment("since", query.since_ns);
+  moment("until", query.until_ns);
+  query.node = node();
+  query.id = job("id");
+  query.limit = number("limit", limit_max);
   return query;
 }
 

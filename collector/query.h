@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "collector/command_store.h"
 #include "collector/index.h"
 #include "common/wire/event.h"
 
@@ -28,6 +29,7 @@ struct EventQuery {
   BatchQuery batches;
   std::optional<EventKind> kind;
   std::optional<uint32_t> pid;
+  std::string job;                ///< events of this sandboxed job
   std::optional<uint64_t> limit;  ///< only the newest so many
 };
 
@@ -45,6 +47,8 @@ class QueryReader {
   VerdictQuery verdicts();
   EventQuery events();
   BatchQuery batches();
+  DetonationQuery detonations();
+  CommandQuery commands();
   ProofQuery proof();
   bool follow();
   /// Nothing: all was right.
@@ -55,6 +59,7 @@ class QueryReader {
   void wrong(const std::string& name, const std::string& what);
   void moment(const std::string& name, uint64_t& out);
   std::string node();
+  std::string job(const std::string& name);
   std::optional<Lane> lane();
   std::optional<BootId> boot();
   std::optional<uint64_t> number(const std::string& name, uint64_t most);

@@ -47,14 +47,25 @@ class Rebuild {
     row.unlinked = before.seq != 0 && before.boot != header.boot && header.previous != before.hash;
     if (!TRY(index_.add_batch(row))) return {};
     ++report.batches;
-    if (header.lane != Lane::alerts) return {};
     auto payload = open_payload(*batch);
     if (!payload) return skip(record, payload.error().message);
+    if (header.lane != Lane::alerts) return add_detonations(header, *payload);
     uint64_t unread = 0;
     for (Alert& alert : alerts_of(header, *payload, record.received_ns, unread)) {
       std::string json = alert_to_json(alert);
       TRY_VOID(index_.add_alert({++serial_, std::move(alert), std::move(json)}));
       ++report.alerts;
+    }
+    return {};
+  }
+
+  Result<void> add_detonations(const BatchHeader& header, const OpenPayload& payload) {
+    std::vector<DetonationRow> detonations;
+    std::vector<CommandNews> commands;  // kept apart, in what is not made again
+    notes_of(header, payload, detonations, commands);
+    for (DetonationRow& row : detonations) {
+      row.serial = ++serial_;
+      TRY_VOID(index_.add_detonation(row));
     }
     return {};
   }

@@ -93,6 +93,7 @@ Result<void> tell_rolled_back(State& state, const std::string& state_dir, Positi
 }  // namespace
 
 std::string index_path(const std::string& state_dir) { return state_dir + "/index.sqlite"; }
+std::string commands_path(const std::string& state_dir) { return state_dir + "/commands.sqlite"; }
 std::string segments_path(const std::string& state_dir) { return state_dir + "/segments"; }
 
 void suspect_index(const std::string& state_dir) {

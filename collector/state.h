@@ -30,6 +30,8 @@ struct State {
 
 /// <state_dir>/index.sqlite
 std::string index_path(const std::string& state_dir);
+/// <state_dir>/commands.sqlite
+std::string commands_path(const std::string& state_dir);
 /// <state_dir>/segments
 std::string segments_path(const std::string& state_dir);
 

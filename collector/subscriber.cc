@@ -161,16 +161,10 @@ class NatsSubscriber : public Subscriber {
   }
 
   void send_ack(const std::string& node, std::string_view bytes) override {
-    std::shared_ptr<Link> link;
-    {
-      const std::lock_guard lock(mutex_);
-      link = links_[0] ? links_[0] : links_[1];
-    }
-    if (!link) return;
-    const std::string subject = ack_subject(node);
-    if (natsConnection_Publish(link->connection, subject.c_str(), bytes.data(), static_cast<int>(bytes.size())) ==
-        NATS_OK)
-      ++metrics_.acks;
+    if (publish(ack_subject(node), bytes)) ++metrics_.acks;
+  }
+  bool send_command(const std::string& node, std::string_view bytes) override {
+    return publish(command_subject(node), bytes);
   }
 
   void stop() override {
@@ -198,6 +192,15 @@ class NatsSubscriber : public Subscriber {
   bool stopping() const {
     const std::lock_guard lock(mutex_);
     return stopping_;
+  }
+  bool publish(const std::string& subject, std::string_view bytes) const {
+    std::shared_ptr<Link> link;
+    {
+      const std::lock_guard lock(mutex_);
+      link = links_[0] ? links_[0] : links_[1];
+    }
+    return link && natsConnection_Publish(link->connection, subject.c_str(), bytes.data(),
+                                          static_cast<int>(bytes.size())) == NATS_OK;
   }
 
   Options options_;

@@ -33,6 +33,8 @@ class Subscriber {
 
   /// Publishes an agent's acknowledgement; dropped silently while there is no connection, as it is repeated.
   virtual void send_ack(const std::string& node, std::string_view bytes) = 0;
+  /// Publishes on an agent's command subject. False: there is no connection, or it has no room.
+  virtual bool send_command(const std::string& node, std::string_view bytes) = 0;
   /// Takes no more messages. Receipts still work until this object goes.
   virtual void stop() = 0;
   [[nodiscard]] virtual bool connected() const = 0;

@@ -1,7 +1,10 @@
 #include "collector/verifier.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
+#include "common/base/bytes.h"
+#include "common/base/clock.h"
 #include "common/wire/codec.h"
 
 namespace shrike::collector {
@@ -137,7 +140,10 @@ Result<Checked> Verifier::check(const BatchSubject& subject, std::string_view by
   starts_.erase(header.node);
   checked.row = row_of(batch, before, head, received_ns);
   checked.row.unlinked = judgement.unlinked;
-  if (lane_ == Lane::alerts) checked.alerts = alerts_of(header, *payload, received_ns, checked.alerts_unread);
+  if (lane_ == Lane::alerts)
+    checked.alerts = alerts_of(header, *payload, received_ns, checked.alerts_unread);
+  else
+    notes_of(header, *payload, checked.detonations, checked.commands);
   return checked;
 }
 
@@ -188,6 +194,42 @@ std::vector<Alert> alerts_of(const BatchHeader& header, const OpenPayload& paylo
     alerts.push_back(std::move(alert).value());
   }
   return alerts;
+}
+
+void notes_of(const BatchHeader& header, const OpenPayload& payload, std::vector<DetonationRow>& detonations,
+              std::vector<CommandNews>& commands) {
+  for (size_t index = 0; index < payload.events.size(); ++index) {
+    if (!is_note(payload.events[index])) continue;
+    const auto note = decode_note(payload.events[index]);
+    if (!note) continue;
+    if (note->kind == EventKind::command) {
+      if (auto news = command_news_from_json(note->detail)) commands.push_back(std::move(news).value());
+      continue;
+    }
+    if (!check_command_id(note->subject) || !is_plain_json_object(note->detail)) continue;
+    DetonationRow row;
+    row.time_ns = std::min<uint64_t>(note->time_ns, INT64_MAX);
+    row.node = header.node;
+    row.id = note->subject;
+    const nlohmann::ordered_json head = {
+        {"time", rfc3339(row.time_ns)},
+        {"node", row.node},
+        {"id", row.id},
+        {"caller", note->state},
+        {"evidence",
+         {{"lane", lane_name(header.lane)},
+          {"boot", hex({reinterpret_cast<const char*>(header.boot.data()), header.boot.size()})},
+          {"seq", header.seq},
+          {"index", index},
+          {"verdict", verdict_name(Verdict::accepted)}}}};
+    row.json = head.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+    // The agent's own object goes in as it stands: it was looked at above, and newlines are spaces in JSON.
+    row.json.back() = ',';
+    std::string detail = note->detail;
+    std::replace(detail.begin(), detail.end(), '\n', ' ');
+    row.json += "\"detail\":" + detail + "}";
+    detonations.push_back(std::move(row));
+  }
 }
 
 }  // namespace shrike::collector

@@ -10,20 +10,23 @@
 #include "collector/index.h"
 #include "collector/registry.h"
 #include "common/wire/chain.h"
+#include "common/wire/command_news.h"
 #include "common/wire/subjects.h"
 
 namespace shrike::collector {
 
 struct Checked {
   Verdict verdict = Verdict::malformed;
-  std::string reason;          ///< one sentence when not plainly accepted
-  bool authentic = false;      ///< the signature was this node's
-  bool first_key = false;      ///< the node's key has just been trusted
-  bool unlinked = false;       ///< accepted, without a link to the boot before
-  BatchHeader header;          ///< node and lane are right even of what is malformed
-  BatchRow row;                ///< accepted: all but serial, place and size
-  std::vector<Alert> alerts;   ///< accepted, lane alerts
-  uint64_t alerts_unread = 0;  ///< events of the alerts lane in which no alert could be read
+  std::string reason;                      ///< one sentence when not plainly accepted
+  bool authentic = false;                  ///< the signature was this node's
+  bool first_key = false;                  ///< the node's key has just been trusted
+  bool unlinked = false;                   ///< accepted, without a link to the boot before
+  BatchHeader header;                      ///< node and lane are right even of what is malformed
+  BatchRow row;                            ///< accepted: all but serial, place and size
+  std::vector<Alert> alerts;               ///< accepted, lane alerts
+  uint64_t alerts_unread = 0;              ///< events of the alerts lane in which no alert could be read
+  std::vector<DetonationRow> detonations;  ///< accepted, lane telemetry
+  std::vector<CommandNews> commands;       ///< the same
 };
 
 class Verifier {
@@ -69,5 +72,10 @@ BatchRow row_of(const OpenBatch& batch, const ChainHead& before, const ChainHead
 /// The alerts of an alerts-lane payload, with node, evidence and latency filled in; `unread` counts events without one.
 std::vector<Alert> alerts_of(const BatchHeader& header, const OpenPayload& payload, uint64_t received_ns,
                              uint64_t& unread);
+
+/// What a telemetry payload says of detonations and commands. What cannot be read is left out: as an event it is
+/// stored.
+void notes_of(const BatchHeader& header, const OpenPayload& payload, std::vector<DetonationRow>& detonations,
+              std::vector<CommandNews>& commands);
 
 }  // namespace shrike::collector

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "sandbox/microvm/backend.h"
 #include "sandbox/process/backend.h"
 #include "sandbox/process/ebpf.h"
 
@@ -43,6 +44,8 @@ struct Backends::Impl {
   std::string no_trace;
   std::unique_ptr<process::TracerSource> source;
   std::unique_ptr<process::ProcessBackend> ready;
+  std::unique_ptr<microvm::MicrovmBackend> machine;
+  std::string no_machine;  // why there is none
 };
 
 Backends::Backends(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -56,6 +59,11 @@ Result<Backends> Backends::open(bool ebpf) {
     impl->trace = std::move(*trace);
   else
     impl->without_trace(trace.error());
+  auto machine = microvm::MicrovmBackend::open();
+  if (machine)
+    impl->machine = std::move(machine).value();
+  else
+    impl->no_machine = machine.error().message;
   return Backends(std::move(impl));
 }
 
@@ -71,26 +79,33 @@ bool Backends::release(unsigned slot, pid_t process) {
 
 Result<void> Backends::prepare(unsigned slot) {
   reserve(slot);
+  if (impl_->machine)
+    if (auto done = impl_->machine->prepare(); !done) impl_->no_machine = done.error().message;
   impl_->ready = std::make_unique<process::ProcessBackend>(impl_->options(slot));
   return impl_->ready->prepare();
 }
 
-void Backends::forget() { impl_->ready.reset(); }
+void Backends::forget() {
+  impl_->ready.reset();
+  impl_->machine.reset();
+}
 
 std::vector<std::string> Backends::notes() const {
   auto notes = impl_->cgroups.notes;
   if (!impl_->trace) notes.push_back(impl_->no_trace);
+  if (!impl_->machine) notes.push_back("no backend microvm: " + impl_->no_machine);
   return notes;
 }
 
 Report Backends::run(const Job& job, JobFiles files, Teller& teller) {
   if (job.backend == Backend::microvm) {
+    if (impl_->machine) return impl_->machine->run(job, std::move(files), teller);
     Report report;
     report.id = job.id;
     report.backend = job.backend;
     report.profile = job.profile;
     report.status = Status::setup_error;
-    report.cause = "this shrike-sandbox has no backend microvm";
+    report.cause = "the backend microvm cannot run here: " + impl_->no_machine;
     return report;
   }
   // Alone on this host as far as we know: a place that another such process will hardly have. What could not be made

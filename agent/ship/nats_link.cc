@@ -45,6 +45,20 @@ void on_ack(natsConnection*, natsSubscription*, natsMsg* message, void* closure)
     mailbox.news.acks.push_back(std::move(bytes));
   });
 }
+void on_command(natsConnection*, natsSubscription*, natsMsg* message, void* closure) {
+  std::string bytes(natsMsg_GetData(message), static_cast<size_t>(natsMsg_GetDataLength(message)));
+  natsMsg_Destroy(message);
+  box(closure).post([&](Mailbox& mailbox) {
+    Mailbox::News& news = mailbox.news;
+    // The newest goes: what is asked for again is in order.
+    if (news.command_bytes + bytes.size() > Mailbox::command_bytes_max) {
+      ++news.commands_dropped;
+      return;
+    }
+    news.command_bytes += bytes.size();
+    news.commands.push_back(std::move(bytes));
+  });
+}
 /// JetStream's answer to a publish. Only a refusal means something: what counts is the collector's word.
 void on_stored(natsConnection*, natsSubscription*, natsMsg* message, void* closure) {
   const std::string_view subject = natsMsg_GetSubject(message);
@@ -92,6 +106,7 @@ struct NatsLink::Handles {
   NatsOptions options;
   Connection connection;
   Subscription acks;
+  Subscription commands;
   Subscription stored;
   int subscriptions = 0;
 };
@@ -162,6 +177,7 @@ Result<void> NatsLink::connect() {
   };
   subscribe(handles_->acks, ack_subject(options_.node), on_ack);
   if (s == NATS_OK) subscribe(handles_->stored, "_INBOX." + options_.node + ".stored.*", on_stored);
+  if (s == NATS_OK && options_.commands) subscribe(handles_->commands, command_subject(options_.node), on_command);
   if (s == NATS_OK) return {};
   const Error error = nats_error(options_.url + ": subscribe", s);
   disconnect();
@@ -171,6 +187,7 @@ Result<void> NatsLink::connect() {
 void NatsLink::disconnect() {
   if (connection_ == nullptr) return;
   handles_->acks.reset();
+  handles_->commands.reset();
   handles_->stored.reset();
   natsConnection_Close(handles_->connection.get());
   bool quiet = false;

@@ -19,9 +19,13 @@ namespace shrike::ship {
 /// callbacks may outlive it when the library hangs, and by the spool's notification.
 struct Mailbox {
   static constexpr size_t acks_max = 4096;
+  static constexpr size_t command_bytes_max = 16u << 20;
 
   struct News {
     std::deque<std::string> acks;
+    std::deque<std::string> commands;
+    size_t command_bytes = 0;
+    uint64_t commands_dropped = 0;                      ///< more than command_bytes_max came at once
     std::array<std::optional<std::string>, 2> refused;  ///< by lane: why the server did not store a batch
     std::optional<std::string> error;                   ///< what the server or the library said
     bool closed = false;
@@ -53,6 +57,7 @@ class NatsLink {
     std::string ca_file;
     std::optional<PrivateKey> nkey;
     std::string node;
+    bool commands = false;  ///< also what comes on the node's command subject
   };
 
   /// Errors: options the library refuses, by name.

@@ -36,6 +36,7 @@ class Publisher::Impl {
   void connect();
   void take_news();
   void take_ack(const std::string& bytes);
+  void take_commands(Mailbox::News& news);
   void pump(Lane lane);
   bool pump_one(Lane lane);
   void check_first(Lane lane);
@@ -44,6 +45,7 @@ class Publisher::Impl {
 
   Spool& spool_;
   const PublicKey collector_;
+  std::function<void(std::string)> on_command_;
   std::string url_;
   // Shared with the spool's notification and the link's callbacks.
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
@@ -59,7 +61,9 @@ class Publisher::Impl {
 
 Result<void> Publisher::Impl::start(PublisherOptions options) {
   url_ = options.url;
-  link_ = TRY(NatsLink::create({options.url, options.ca_file, options.nkey, spool_.identity().node}, mailbox_));
+  on_command_ = std::move(options.on_command);
+  NatsLink::Options wish{options.url, options.ca_file, options.nkey, spool_.identity().node, on_command_ != nullptr};
+  link_ = TRY(NatsLink::create(std::move(wish), mailbox_));
   spool_.on_append([mailbox = mailbox_] { mailbox->post([](Mailbox&) {}); });
   thread_ = std::thread([this] { run(); });
   return {};
@@ -123,7 +127,7 @@ void Publisher::Impl::run() {
 }
 
 void Publisher::Impl::take_news() {
-  const Mailbox::News news = mailbox_->take();
+  Mailbox::News news = mailbox_->take();
   const auto now = Clock::now();
   if (news.error) report("nats: " + *news.error);
   if (news.closed && link_->connected()) {
@@ -140,6 +144,17 @@ void Publisher::Impl::take_news() {
     flight(lane).on_refused(now);
   }
   for (const std::string& ack : news.acks) take_ack(ack);
+  take_commands(news);
+}
+
+void Publisher::Impl::take_commands(Mailbox::News& news) {
+  if (news.commands.empty() && news.commands_dropped == 0) return;
+  {
+    const std::lock_guard lock(status_mutex_);
+    status_.commands += news.commands.size() + news.commands_dropped;
+    status_.commands_dropped += news.commands_dropped;
+  }
+  for (std::string& command : news.commands) on_command_(std::move(command));
 }
 
 void Publisher::Impl::take_ack(const std::string& bytes) {

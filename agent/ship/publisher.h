@@ -2,6 +2,7 @@
 // From the spool to NATS, and the collector's acknowledgements back.
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,18 +19,23 @@ struct PublisherOptions {
   std::optional<PrivateKey> nkey;             ///< who we are to NATS; none: no authentication
   PublicKey collector;                        ///< acknowledgements by any other key are ignored
   FlightLimits limits;
+  /// Called in the publisher's thread with what came on the node's command subject, unlooked at; empty: nothing is
+  /// subscribed to. Must not wait.
+  std::function<void(std::string)> on_command = {};
 };
 
 struct PublisherStatus {
   bool connected = false;
   uint64_t sent_batches = 0;
   uint64_t sent_bytes = 0;
-  uint64_t acks = 0;          ///< verified
-  uint64_t refused_acks = 0;  ///< signature or content wrong
-  uint64_t resends = 0;       ///< times a lane began again from its first unacknowledged batch
-  uint64_t reconnects = 0;    ///< connections made, the first included
-  std::string last_error;     ///< of any kind; empty when there was none
-  uint64_t errors = 0;        ///< how often there was one
+  uint64_t acks = 0;              ///< verified
+  uint64_t refused_acks = 0;      ///< signature or content wrong
+  uint64_t resends = 0;           ///< times a lane began again from its first unacknowledged batch
+  uint64_t reconnects = 0;        ///< connections made, the first included
+  std::string last_error;         ///< of any kind; empty when there was none
+  uint64_t errors = 0;            ///< how often there was one
+  uint64_t commands = 0;          ///< messages on the command subject
+  uint64_t commands_dropped = 0;  ///< of them, too many at once
 };
 
 /// A thread of its own, from `start` to destruction. Connects for ever: NATS away for any time costs spool only.

@@ -17,12 +17,18 @@ Sealer::Sealer(Spool& spool, SealerOptions options, Time now) : spool_(spool), o
 Result<void> Sealer::add(const Event& event) {
   scratch_.clear();
   encode_event(event, scratch_);
-  if (scratch_.size() > event_max_bytes) {
+  if (auto added = add_encoded(scratch_, event.time_ns); !added)
+    return added.error().in("event of kind " + std::string(kind_name(event.kind)));
+  return {};
+}
+
+Result<void> Sealer::add_encoded(std::string_view event, uint64_t time_ns) {
+  if (event.size() > event_max_bytes) {
     spool_.count_lost(1);
-    return Error{"event of kind " + std::string(kind_name(event.kind)) + " is larger than 256 KiB, not taken"};
+    return Error{"larger than 256 KiB, not taken"};
   }
   if (telemetry_.builder.count() == 0) telemetry_since_ = now_;
-  telemetry_.builder.add(scratch_, event.time_ns);
+  telemetry_.builder.add(event, time_ns);
   ++counters_.events;
   if (telemetry_.builder.payload_bytes() < 4 * options_.telemetry_bytes &&
       telemetry_.builder.count() < batch_max_events)

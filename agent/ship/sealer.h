@@ -31,6 +31,8 @@ class Sealer {
   /// Puts an event into the telemetry lane. Errors: of writing, then its batch is lost and counted (spool_full); larger
   /// than 256 KiB, then it alone is.
   Result<void> add(const Event& event);
+  /// The same of one that is encoded already.
+  Result<void> add_encoded(std::string_view event, uint64_t time_ns);
   /// Puts an alert into the alerts lane. Errors: the spool has been full of alerts for so long that 256 KiB wait here,
   /// or it is larger than that; then this alert was not taken.
   Result<void> add(const Alert& alert);

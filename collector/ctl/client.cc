@@ -130,6 +130,29 @@ Result<std::string> Client::get(const std::string& path, const Parameters& param
   return body;
 }
 
+Result<std::string> Client::post(const std::string& path, const std::string& json) {
+  if (http_->stopped) return Error{"stopped", ECANCELED};
+  constexpr int patience_s = 120;  // 64 MiB are signed and put on a disk
+  http_->client.set_read_timeout(patience_s);
+  http_->client.set_write_timeout(patience_s);
+  const auto result = http_->client.Post(path, json, "application/json");
+  const std::string where = endpoint_.address();
+  if (!result) {
+    const bool away =
+        result.error() == httplib::Error::Connection || result.error() == httplib::Error::ConnectionTimeout;
+    return Error{away ? "no collector answers at " + where + ": is shrike-collector running?"
+                      : "the collector at " + where + ": " + httplib::to_string(result.error()),
+                 away ? ECONNREFUSED : ECONNRESET};
+  }
+  if (result->status == 401 || result->status == 403)
+    return Error{"the collector at " + where + " does not accept the token in " + endpoint_.token_file, EACCES};
+  if (result->status < 200 || result->status > 299)
+    return Error{
+        "the collector at " + where + " answers " + std::to_string(result->status) + ": " + sentence(result->body),
+        result->status >= 500 ? EAGAIN : 0};
+  return result->body;
+}
+
 Result<void> Client::lines(const std::string& path, const Parameters& parameters, int idle_s,
                            const std::function<bool(std::string_view)>& on_line) {
   std::string rest;

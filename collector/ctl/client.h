@@ -29,6 +29,9 @@ class Client {
   /// the collector's own sentence (EAGAIN when it says that the fault is its own).
   Result<std::string> get(const std::string& path, const Parameters& parameters);
 
+  /// Sends `json` and gives the whole answer, at most 64 MiB. Errors: as `get`.
+  Result<std::string> post(const std::string& path, const std::string& json);
+
   /// Calls `on_bytes` with the answer's body piece by piece; false from it ends the transfer, which is no error.
   /// `idle_s`: how long the collector may be silent. Errors: as above; "the connection broke" after some bytes have
   /// come (Error::code is ECONNRESET).

@@ -78,7 +78,7 @@ Demo::Demo(const DemoOptions& options, DemoState& state, Output& out, int signal
     : options_(options), state_(state), out_(out), signals_(signals), reader_gone_(eventfd(0, EFD_CLOEXEC)) {}
 
 Demo::~Demo() {
-  for (auto* child : {&agent_, &collector_, &nats_}) {
+  for (auto* child : {&agent_, &sandbox_, &collector_, &nats_}) {
     if (child->has_value()) (*child)->stop(others_patience);
   }
 }
@@ -165,6 +165,29 @@ Result<void> Demo::start_collector() {
   return {};
 }
 
+/// Without it nothing can be detonated; everything else works.
+void Demo::start_sandbox() {
+  constexpr size_t socket_path_max = 107;
+  const std::string program = find_program("shrike-sandbox");
+  const std::string socket = state_.path("sandbox.sock");
+  if (program.empty()) return say("shrike-sandbox is not there: no program can be detonated");
+  if (socket.size() > socket_path_max)
+    return say(socket + " is too long for a socket's name: no program can be detonated");
+  unlink(socket.c_str());
+  auto started = Child::start({"shrike-sandbox",
+                               {program, "serve", "--socket", socket, "--state", state_.path("sandbox")},
+                               {},
+                               state_.path("sandbox.log")});
+  if (!started) return say(started.error().message);
+  sandbox_.emplace(std::move(started).value());
+  const auto ready = wait_ready(*sandbox_, -1, [&] { return access(socket.c_str(), F_OK) == 0 || sandbox_->ended(); });
+  setup_.sandbox = ready.ok() && !sandbox_->ended();
+  if (!setup_.sandbox)
+    say("shrike-sandbox does not run here, so no program can be detonated: " + sandbox_->log_file());
+  else
+    say("shrike-sandbox is process " + std::to_string(sandbox_->pid()) + ", logs to " + sandbox_->log_file());
+}
+
 Result<void> Demo::start_agent() {
   const std::string program = find_program("shrike-agent");
   if (program.empty()) return Error{"shrike-agent is neither beside " + own_folder() + "/shrike nor on PATH"};
@@ -205,13 +228,15 @@ Result<void> Demo::start() {
   TRY_VOID(start_nats());
   TRY_VOID(start_collector());
   printer_ = std::make_unique<AlertPrinter>(endpoint_, started_ns_, options_.json, out_, reader_gone_.get());
+  start_sandbox();
   TRY_VOID(start_agent());
   ready_ns_ = boot_now_ns();
   start_cpu_ = agent_->cpu_so_far();
   complain("watching node " + setup_.node +
            (options_.duration ? " for " + short_duration(*options_.duration) : std::string(" until Ctrl-C")) +
            "; alerts follow (try: cat /etc/shadow). From another terminal:\n  shrike --api " + endpoint_.address() +
-           " --token-file " + endpoint_.token_file + " status");
+           " --token-file " + endpoint_.token_file + " status" +
+           (setup_.sandbox ? "\n  shrike run --agent " + setup_.dir + "/agent.sock -- PROGRAM ARGS" : std::string()));
   return {};
 }
 
@@ -261,6 +286,7 @@ Result<DemoSummary> Demo::stop() {
   summary.agent_start_cpu = start_cpu_;
   summary.agent_cpu = std::max(agent.cpu - start_cpu_, std::chrono::microseconds(0));
   summary.agent_resident_bytes = agent.max_resident_bytes;
+  if (sandbox_) sandbox_->stop(others_patience, signals_);
   let_collector_catch_up();
   summary.alerts = printer_->stop();
   const ChildEnd collector = collector_->stop(others_patience, signals_);

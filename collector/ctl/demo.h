@@ -48,7 +48,7 @@ class AlertPrinter {
   std::thread thread_;
 };
 
-/// The three programs and what is needed to start and stop them in the right order.
+/// The programs and what is needed to start and stop them in the right order.
 class Demo {
  public:
   /// `signals`: a signalfd that becomes readable when the demo is to end.
@@ -68,6 +68,7 @@ class Demo {
  private:
   Result<void> start_nats();
   Result<void> start_collector();
+  void start_sandbox();
   Result<void> start_agent();
   /// Calls `ready` until it is true. Errors: the child ended, a signal came, the time is over.
   Result<void> wait_ready(Child& child, int also, const std::function<bool()>& ready);
@@ -88,7 +89,7 @@ class Demo {
   std::chrono::microseconds start_cpu_{0};
   uint64_t events_before_ = 0, batches_before_ = 0;
   Losses losses_before_;
-  std::optional<Child> nats_, collector_, agent_;  // destroyed in the reverse order: the agent first
+  std::optional<Child> nats_, collector_, sandbox_, agent_;  // destroyed in the reverse order: the agent first
   std::unique_ptr<AlertPrinter> printer_;
 };
 

@@ -143,6 +143,10 @@ std::string agent_toml(const DemoSetup& setup) {
       in_quotes(setup.dir + "/collector/key.pub") + "\n";
   if (!setup.rules.empty()) out += "[rules]\nfiles = " + list(setup.rules) + "\n";
   if (!setup.metrics.empty()) out += "[metrics]\nlisten = " + in_quotes(setup.metrics) + "\n";
+  // Whoever runs the demo owns both ends: the collector may order what it likes.
+  out += setup.sandbox ? "[sandbox]\nsocket = " + in_quotes(setup.dir + "/agent.sock") +
+                             "\nservice = " + in_quotes(setup.dir + "/sandbox.sock") + "\nfrom_collector = true\n"
+                       : "[sandbox]\nenabled = false\n";
   return out;
 }
 

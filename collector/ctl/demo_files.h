@@ -38,6 +38,7 @@ struct DemoSetup {
   std::string nats_url;
   std::vector<std::string> rules;  ///< empty: the agent's default
   std::string metrics;
+  bool sandbox = false;  ///< a sandbox service runs here
 };
 std::string collector_toml(const DemoSetup& setup);
 std::string agent_toml(const DemoSetup& setup);

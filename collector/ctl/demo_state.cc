@@ -52,7 +52,7 @@ Result<DemoState> DemoState::open(const std::string& wish) {
     state.kept_ = true;
     return Error{"another demo uses " + state.dir_ + ": end it, or name another directory"};
   }
-  for (const char* folder : {"agent", "collector", "nats"}) TRY_VOID(make_dirs(state.path(folder), 0700));
+  for (const char* folder : {"agent", "collector", "nats", "sandbox"}) TRY_VOID(make_dirs(state.path(folder), 0700));
   return state;
 }
 

@@ -29,6 +29,7 @@ struct Run {
   int operator()(const RulesExplainOptions& o) const { return run_rules_explain(o, out); }
   int operator()(const RulesTestOptions& o) const { return run_rules_test(o, out); }
   int operator()(const ScoreOptions& o) const { return run_score(o, out); }
+  int operator()(const RunOptions& o) const { return run_run(o, api, out); }
   template <class T>
   requires needs_endpoint<T>
   int operator()(const T& o) const {

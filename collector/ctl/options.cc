@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/wire/alert.h"
 #include "common/wire/batch.h"
+#include "common/wire/command.h"
 #include "common/wire/event.h"
 #include "common/wire/subjects.h"
 
@@ -86,8 +87,11 @@ void add_tail(CLI::App& root, TailOptions& o) {
 
 void add_query(CLI::App& root, QueryOptions& o) {
   CLI::App* app = root.add_subcommand("query", "Print stored events, alerts or verdicts; export a proof");
-  app->add_option("what", o.what, "events (default), alerts or verdicts")
-      ->check(CLI::IsMember({"events", "alerts", "verdicts"}));
+  app->add_option("what", o.what, "events (default), alerts, verdicts, detonations or commands")
+      ->check(CLI::IsMember({"events", "alerts", "verdicts", "detonations", "commands"}));
+  app->add_option("--job", o.job, "Of this sandboxed job")->type_name("ID")->check([](const std::string& id) {
+    return complaint(check_command_id(id));
+  });
   add_node(*app, o.node);
   app->add_option("--lane", o.lane, "Events of this lane: alerts or telemetry")->type_name("LANE")->check(check_lane);
   add_time_range(*app, o.since, &o.until);
@@ -207,6 +211,75 @@ void add_score(CLI::App& root, ScoreOptions& o) {
   app->add_flag("--json", o.json, "One JSON object a trace, with the score of each detector");
 }
 
+std::string check_mapping(const std::string& text) {
+  const size_t colon = text.rfind(":/");
+  return colon == std::string::npos || colon == 0 ? "'" + text + "': write HOST:GUEST, GUEST absolute" : std::string();
+}
+
+void add_run(CLI::App& root, RunOptions& o) {
+  CLI::App* app = root.add_subcommand(
+      "run", "Run a program that nobody trusts in a sandbox, and say what it did: shrike run -- PROGRAM ARGS");
+  app->add_option_function<std::string>(
+         "--backend",
+         [&o](const std::string& text) {
+           o.backend = text == "microvm" ? sandbox::Backend::microvm : sandbox::Backend::process;
+         },
+         "process (default) or microvm")
+      ->type_name("BACKEND")
+      ->check(CLI::IsMember({"process", "microvm"}));
+  app->add_option_function<std::string>(
+         "--profile",
+         [&o](const std::string& text) {
+           o.profile = text == "strict" ? sandbox::Profile::strict : sandbox::Profile::observe;
+         },
+         "observe (default): what is refused gets an error; strict: it ends the program")
+      ->type_name("PROFILE")
+      ->check(CLI::IsMember({"strict", "observe"}));
+  app->add_option_function<std::string>(
+         "--network",
+         [&o](const std::string& text) {
+           o.network = text == "none" ? sandbox::Network::none : sandbox::Network::sink;
+         },
+         "sink (default): everything answers, nothing leaves; none")
+      ->type_name("NETWORK")
+      ->check(CLI::IsMember({"sink", "none"}));
+  app->add_option_function<std::string>(
+         "--timeout",
+         [&o](const std::string& text) {
+           o.timeout = std::chrono::duration_cast<std::chrono::milliseconds>(parse_duration(text).value());
+         },
+         "End it after this time (default 1m)")
+      ->type_name("DURATION")
+      ->check([](const std::string& text) {
+        const auto duration = parse_duration(text);
+        return duration.ok() && *duration < std::chrono::milliseconds(1) ? std::string("must be longer than nothing")
+                                                                         : complaint(duration);
+      });
+  app->add_option("--memory", o.memory_bytes, "Most memory, such as 256MiB")
+      ->type_name("SIZE")
+      ->transform(CLI::AsSizeValue(false));
+  app->add_option("--input", o.input, "Standard input from this file; - for ours")->type_name("FILE");
+  app->add_option("--file", o.files, "Put this file in; may be repeated")
+      ->type_name("HOST:GUEST")
+      ->allow_extra_args(false)
+      ->check(check_mapping);
+  app->add_option("--node", o.node, "Run it there, by a signed command of the collector's")
+      ->type_name("NODE")
+      ->check(check_node);
+  app->add_option("--id", o.id, "The job's name; one that was there before is not run again")
+      ->type_name("ID")
+      ->check([](const std::string& id) { return complaint(check_command_id(id)); });
+  app->add_option("--agent", o.agent, "The agent's socket; empty to do without it")
+      ->type_name("SOCKET")
+      ->capture_default_str();
+  app->add_option("--sandbox", o.sandbox, "shrike-sandbox's socket, without an agent")
+      ->type_name("SOCKET")
+      ->capture_default_str();
+  app->add_flag("--json", o.json, "One JSON object on standard output, with what the program printed");
+  app->add_flag("--exit-code", o.exit_code, "End with the program's own code: 128 and the signal, 124 out of time");
+  app->add_option("command", o.command, "The program and its arguments, after --")->type_name("PROGRAM")->required();
+}
+
 }  // namespace
 
 std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments) {
@@ -219,6 +292,7 @@ std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments)
   DemoOptions demo;
   RulesOptions rules;
   ScoreOptions score;
+  RunOptions run;
 
   CLI::App app("Watch a fleet with Shrike: alerts, events and the proof of them.", "shrike");
   app.set_version_flag("--version", std::string("shrike " SHRIKE_VERSION));
@@ -254,6 +328,7 @@ std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments)
   add_demo(app, demo);
   add_rules(app, rules);
   add_score(app, score);
+  add_run(app, run);
 
   try {
     std::reverse(arguments.begin(), arguments.end());
@@ -275,6 +350,7 @@ std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments)
     if (what->got_subcommand("test")) result.command = rules.test;
   }
   if (app.got_subcommand("score")) result.command = score;
+  if (app.got_subcommand("run")) result.command = run;
   return result;
 }
 

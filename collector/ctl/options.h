@@ -10,6 +10,7 @@
 
 #include "collector/ctl/output.h"
 #include "collector/ctl/rules.h"
+#include "collector/ctl/run.h"
 #include "collector/ctl/score.h"
 #include "common/format/format.h"
 
@@ -37,7 +38,8 @@ struct TailOptions {
 };
 
 struct QueryOptions {
-  std::string what = "events";  ///< events, alerts, verdicts
+  std::string what = "events";  ///< events, alerts, verdicts, detonations, commands
+  std::string job;              ///< of this sandboxed job
   std::string node, lane, since, until, kind, severity, rule, boot;
   std::optional<uint32_t> pid;
   uint64_t limit = 1000;  ///< 0: all
@@ -78,7 +80,7 @@ struct Invocation {
   ApiOptions api;
   Colour colour = Colour::automatic;
   std::variant<TailOptions, QueryOptions, NodesOptions, StatusOptions, VerifyOptions, DemoOptions, RulesCheckOptions,
-               RulesExplainOptions, RulesTestOptions, ScoreOptions>
+               RulesExplainOptions, RulesTestOptions, ScoreOptions, RunOptions>
       command;
 };
 

@@ -15,18 +15,21 @@ bool use_colour(Colour wish, int fd);
 /// Writes lines to a descriptor, each with one write, so that a reader at the other end of a pipe sees it at once.
 class Output {
  public:
-  explicit Output(int fd, Colour wish = Colour::automatic) : fd_(fd), colour_(use_colour(wish, fd)) {}
+  explicit Output(int fd, Colour wish = Colour::automatic) : fd_(fd), wish_(wish), colour_(use_colour(wish, fd)) {}
   /// `text` and a newline. False when nobody reads any more: the caller ends quietly.
   bool line(std::string_view text);
   /// `text` as it is, for what is not lines.
   bool raw(std::string_view text);
   [[nodiscard]] bool colour() const { return colour_; }
+  /// What was asked for, for another descriptor.
+  [[nodiscard]] Colour wish() const { return wish_; }
   [[nodiscard]] bool closed() const { return closed_; }
   /// Whether the reader has gone, also while there is nothing to write.
   [[nodiscard]] bool reader_gone() const;
 
  private:
   int fd_;
+  Colour wish_;
   bool colour_;
   std::atomic<bool> closed_{false};  // the demo prints in one thread and looks from another
 };

@@ -20,7 +20,10 @@ Parameters parameters_of(const QueryOptions& o) {
   if (o.what == "events") {
     out.push_back({"lane", o.lane});
     out.push_back({"kind", o.kind});
+    out.push_back({"job", o.job});
     if (o.pid) out.push_back({"pid", std::to_string(*o.pid)});
+  } else if (o.what == "detonations" || o.what == "commands") {
+    out.push_back({"id", o.job});
   } else if (o.what == "alerts") {
     out.push_back({"severity", o.severity});
     out.push_back({"rule", o.rule});
@@ -31,6 +34,8 @@ Parameters parameters_of(const QueryOptions& o) {
 Result<std::string> format(const QueryOptions& o, std::string_view line, bool colour) {
   if (o.format == Format::json) return std::string(line);  // as it is stored, latency included
   if (o.what == "alerts") return alert_as(o.format, line, 0, colour);
+  if (o.what == "detonations") return detonation_as_text(line, colour);
+  if (o.what == "commands") return command_as_text(line, colour);
   return o.what == "verdicts" ? verdict_as_text(line, colour) : event_as_text(line, colour);
 }
 

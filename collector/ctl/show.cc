@@ -1,5 +1,6 @@
 #include "collector/ctl/show.h"
 
+#include <cstdio>
 #include <cstring>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -9,6 +10,7 @@
 #include "common/base/clock.h"
 #include "common/wire/alert.h"
 #include "common/wire/text.h"
+#include "scoring/sequence/call_names.h"
 
 namespace shrike::ctl {
 namespace {
@@ -142,6 +144,14 @@ Result<std::string> event_as_text(std::string_view line, bool colour) {
   // Events of the alerts lane are alerts.
   if (json.contains("rule") && json.contains("severity")) return alert_as_text(line, colour);
   std::string kind = printable(text(json, "kind"));
+  // Of a sandboxed program's calls without a kind of their own, which one.
+  if (kind == "call" && json.contains("syscall") && json["syscall"].is_number_unsigned()) {
+    const auto number = json["syscall"].get<uint64_t>();
+    const auto known = number < scoring::sequence::call_limit && !json.contains("compat32")
+                           ? scoring::sequence::call_name(static_cast<scoring::sequence::Call>(number))
+                           : std::string_view();
+    kind = known.empty() ? "call " + std::to_string(number) : std::string(known);
+  }
   kind.resize(std::max<size_t>(kind.size(), 11), ' ');
   std::string out =
       printable(text(json, "time")) + " " + printable(text(json, "node")) + " " + painted(kind, "\033[36m", colour);
@@ -149,6 +159,48 @@ Result<std::string> event_as_text(std::string_view line, bool colour) {
     out += " " + word(text(*task, "name")) + "[" + printable(text(*task, "pid")) + "]";
   }
   if (const std::string about = subject(json); !about.empty()) out += " " + about;
+  return out;
+}
+
+Result<std::string> detonation_as_text(std::string_view line, bool colour) {
+  const Json json = TRY(object(line, "detonation"));
+  const auto detail = json.find("detail");
+  const Json empty = Json::object();
+  const Json& report =
+      detail != json.end() && detail->is_object() && detail->contains("report") && (*detail)["report"].is_object()
+          ? (*detail)["report"]
+          : empty;
+  const double risk = report.contains("risk") && report["risk"].is_number() ? report["risk"].get<double>() : 0;
+  char figure[16];
+  std::snprintf(figure, sizeof figure, "%.2f", risk);
+  std::string out = printable(text(json, "time")) + " " + printable(text(json, "node")) + " " +
+                    painted(std::string("risk ") + figure, risk >= 0.5 ? "\033[31m" : "\033[32m", colour) + " " +
+                    printable(text(report, "status")) + " job " + printable(text(json, "id"));
+  if (report.contains("processes") && report["processes"].is_array() && !report["processes"].empty()) {
+    const Json& first = report["processes"].front();
+    if (first.is_object() && first.contains("argv") && first["argv"].is_array()) out += ": " + texts(first["argv"]);
+  }
+  if (report.contains("reasons") && report["reasons"].is_array() && !report["reasons"].empty() &&
+      report["reasons"].front().is_object())
+    out += "; " + printable(text(report["reasons"].front(), "rule"));
+  return out;
+}
+
+Result<std::string> command_as_text(std::string_view line, bool colour) {
+  const Json json = TRY(object(line, "command"));
+  const std::string state = text(json, "state");
+  const bool bad = state == "failed" || state == "refused" || state == "expired";
+  std::string padded = printable(state);
+  padded.resize(std::max<size_t>(padded.size(), 10), ' ');
+  std::string out = printable(text(json, "issued")) + " " + printable(text(json, "node")) + " " +
+                    printable(text(json, "kind")) + " " +
+                    painted(padded,
+                            bad               ? "\033[1;31m"
+                            : state == "done" ? "\033[32m"
+                                              : "\033[33m",
+                            colour) +
+                    " " + printable(text(json, "id"));
+  if (const std::string reason = text(json, "reason"); !reason.empty()) out += ": " + printable(reason);
   return out;
 }
 

@@ -19,6 +19,10 @@ Result<std::string> alert_as(Format format, std::string_view line, uint64_t now_
 Result<std::string> verdict_as_text(std::string_view line, bool colour);
 /// A decoded event: time, node, kind, pid, name and what it is about.
 Result<std::string> event_as_text(std::string_view line, bool colour);
+/// One sandboxed job: time, node, risk, how it ended, what it was, and the first reason.
+Result<std::string> detonation_as_text(std::string_view line, bool colour);
+/// One command: when it was issued, node, kind, id, state and why.
+Result<std::string> command_as_text(std::string_view line, bool colour);
 /// Tables of `GET /v1/nodes` and `GET /v1/status`, lines with newlines between.
 Result<std::string> nodes_as_text(std::string_view json, uint64_t now_ns, bool colour);
 Result<std::string> status_as_text(std::string_view json, bool colour);

@@ -13,6 +13,11 @@ namespace shrike {
 std::string hex(std::string_view bytes);
 /// The bytes that `text` spells in hexadecimal. Errors: odd length; a character that is no digit (its column).
 Result<std::string> unhex(std::string_view text);
+/// RFC 4648 with padding, without line breaks.
+std::string base64(std::string_view bytes);
+/// The reverse, of canonical text only. Errors: a length that is no multiple of four; a character that is none of its
+/// alphabet or stands where it may not (its column).
+Result<std::string> unbase64(std::string_view text);
 
 /// The bytes of `value`, least significant first, at `out`.
 template <class T>

@@ -67,8 +67,8 @@ Result<Alert> alert_from(const wire::AlertMessage& message) {
 }
 
 Json flags_of(uint32_t flags) {
-  static constexpr std::string_view names[] = {"compat32", "x32",  "memfd", "upper",   "deleted", "kthread",
-                                               "thread",   "core", "uring", "created", "interp"};
+  static constexpr std::string_view names[] = {"compat32", "x32",   "memfd",   "upper",  "deleted", "kthread", "thread",
+                                               "core",     "uring", "created", "interp", "sandbox", "denied"};
   Json list = Json::array();
   for (size_t bit = 0; bit < std::size(names); ++bit)
     if ((flags >> bit & 1) != 0) list.push_back(names[bit]);
@@ -156,6 +156,33 @@ Json argv_json(const std::string& text) {
   return list;
 }
 
+constexpr int depth_max = 16;
+/// The library writes nested values by recursion: what a stranger nests is bounded before it is read.
+bool nests_deeper(std::string_view text, int most) {
+  int depth = 0;
+  bool quoted = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted && c == '\\') {
+      ++i;
+      continue;
+    }
+    if (c == '"') quoted = !quoted;
+    if (quoted) continue;
+    if (c == '[' || c == '{') ++depth;
+    if (c == ']' || c == '}') --depth;
+    if (depth > most) return true;
+  }
+  return false;
+}
+
+/// JSON as such, anything else as text.
+Json detail_json(const std::string& detail) {
+  if (!nests_deeper(detail, depth_max))
+    if (Json json = Json::parse(detail, nullptr, false); !json.is_discarded()) return json;
+  return detail;
+}
+
 void put_texts(Json& json, const wire::EventMessage& event, EventKind kind) {
   const bool program = kind == EventKind::exec || kind == EventKind::exec_failed || kind == EventKind::task;
   put(json, "path", event.path());
@@ -229,6 +256,25 @@ Result<Alert> decode_alert(std::string_view message) {
   return alert_from(event.alert());
 }
 
+bool is_note(std::string_view message) {
+  if (message.size() < 2 || message[0] != 0x08) return false;
+  return message[1] == static_cast<char>(EventKind::detonation) || message[1] == static_cast<char>(EventKind::command);
+}
+
+Result<Note> decode_note(std::string_view message) {
+  const wire::EventMessage event = TRY(parse(message));
+  const auto kind = static_cast<EventKind>(event.kind());
+  if (kind != EventKind::detonation && kind != EventKind::command)
+    return Error{"event: tells no detonation or command"};
+  return Note{kind, event.time_ns(), event.path(), event.path2(), event.detail()};
+}
+
+bool is_plain_json_object(std::string_view text) {
+  if (nests_deeper(text, depth_max)) return false;
+  const Json json = Json::parse(text, nullptr, false);
+  return json.is_object();
+}
+
 Result<std::string> event_to_json(std::string_view message) {
   const wire::EventMessage event = TRY(parse(message));
   if (event.has_alert()) return alert_to_json(TRY(alert_from(event.alert())));
@@ -242,6 +288,7 @@ Result<std::string> event_to_json(std::string_view message) {
   put_texts(json, event, kind);
   if (event.has_object()) json["object"] = object_json(event.object());
   if (event.has_socket()) json["socket"] = socket_json(event.socket());
+  if (!event.detail().empty()) json["detail"] = detail_json(event.detail());
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -86,9 +86,10 @@ char* put_task(char* at, const Event& event, bool whole, std::string_view contai
     });
   }
   at = put_bytes(at, 20, task.name());
-  if (!whole) return at;
-  at = put_number(at, 21, task.exe_dev);
-  at = put_number(at, 22, task.exe_inode);
+  if (whole) {
+    at = put_number(at, 21, task.exe_dev);
+    at = put_number(at, 22, task.exe_inode);
+  }
   return put_bytes(at, 23, container);
 }
 
@@ -146,8 +147,9 @@ char* put_event(char* at, const Event& event, bool whole, std::string_view conta
   at = put_number(at, 4, zigzag(event.result));
   at = put_number(at, 5, static_cast<uint64_t>(int64_t{event.syscall} + 1));
   at = put_arguments(at, event.arg);
-  at = whole ? put_message<16384>(at, 7, [&](char* to) { return put_task(to, event, true, container); })
-             : put_message<127>(at, 7, [&](char* to) { return put_task(to, event, false, {}); });
+  at = whole || !container.empty()
+           ? put_message<16384>(at, 7, [&](char* to) { return put_task(to, event, whole, container); })
+           : put_message<127>(at, 7, [&](char* to) { return put_task(to, event, false, {}); });
   at = put_bytes(at, 8, event.path.text);
   at = put_bytes(at, 9, event.path2.text);
   // Most opened files are where their path says; saying so once saves a block of hashing and a fifth of the bytes.
@@ -164,13 +166,14 @@ char* put_event(char* at, const Event& event, bool whole, std::string_view conta
   const uint32_t text_flags = uint32_t{event.path.truncated} | uint32_t{event.path.fault} << 1 |
                               uint32_t{event.path2.truncated} << 2 | uint32_t{event.path2.fault} << 3 |
                               uint32_t{really} << 4;
-  return put_number(at, 17, text_flags);
+  at = put_number(at, 17, text_flags);
+  return put_bytes(at, 19, event.detail);
 }
 
 size_t text_bytes(const Event& event) {
   size_t size = 0;
   for (const std::string_view text : {event.path.text, event.path2.text, event.real_path, event.full_path,
-                                      event.full_path2, event.cwd, event.path_at_exit, event.socket_path})
+                                      event.full_path2, event.cwd, event.path_at_exit, event.socket_path, event.detail})
     size += bytes_room(text.size());
   return size;
 }
@@ -180,7 +183,7 @@ void encode_event(const Event& event, std::string& out) {
   constexpr size_t stack_bytes = 4096;
   const bool whole = tells_whole_task(event.kind);
   std::string_view container;
-  if (whole && event.process != nullptr && event.process->container != nullptr)
+  if ((whole || (event.flags & flag_sandbox) != 0) && event.process != nullptr && event.process->container != nullptr)
     container = event.process->container->id;
   const size_t room = event_room + text_bytes(event) + bytes_room(container.size());
   if (room <= stack_bytes) {

@@ -63,15 +63,21 @@ enum class EventKind : uint16_t {
   uring_op = 98,
   toctou = 112,
   sequence = 113,
+  // From here on made by the agent itself: no record of the kernel's is of these kinds.
+  call = 120,        ///< a sandboxed program's system call that makes no event of another kind; arg: the call's
+  detonation = 121,  ///< a sandboxed program has ended; path: the job, path2: who asked for it, detail: the report
+  command = 122,     ///< what became of a collector's command; path: its id, path2: its state, detail: CommandNews
 };
 inline constexpr size_t event_kind_count = 128;
+/// Whether records of the kernel's are of this kind; the others the agent makes.
+inline constexpr bool from_kernel(EventKind kind) { return kind < EventKind::call; }
 
 /// The kind's name on the wire and in output ("exec_failed"); "none" for values that are no kind.
 std::string_view kind_name(EventKind kind);
 /// The kind of that name, or nothing.
 std::optional<EventKind> kind_named(std::string_view name);
 
-/// Bits of Event::flags, equal to enum shrike_record_flag.
+/// Bits of Event::flags, equal to enum shrike_record_flag where a record has them.
 enum EventFlag : uint16_t {
   flag_compat32 = 1 << 0,
   flag_x32 = 1 << 1,
@@ -84,6 +90,8 @@ enum EventFlag : uint16_t {
   flag_uring = 1 << 8,
   flag_created = 1 << 9,
   flag_interp = 1 << 10,
+  flag_sandbox = 1 << 11,  ///< in a sandbox: process ids are its own, the container is the job; never in a record
+  flag_denied = 1 << 12,   ///< call: a sandbox's policy refused it; never in a record
 };
 
 /// A text argument. `truncated`: there was more. `fault`: user memory that could not be read.
@@ -138,6 +146,7 @@ struct Event {
   std::string_view cwd;           ///< exec, task
   std::string_view path_at_exit;  ///< toctou: what `path` had become
   std::string_view socket_path;   ///< AF_UNIX
+  std::string_view detail;        ///< detonation, command: JSON
 
   Object object;
   Socket socket;

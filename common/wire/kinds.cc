@@ -58,6 +58,9 @@ constexpr std::array names = std::to_array<std::pair<K, std::string_view>>({
     {K::uring_op, "uring_op"},
     {K::toctou, "toctou"},
     {K::sequence, "sequence"},
+    {K::call, "call"},
+    {K::detonation, "detonation"},
+    {K::command, "command"},
 });
 }  // namespace
 

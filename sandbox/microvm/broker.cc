@@ -31,7 +31,7 @@ Result<void> Broker::answer(std::string_view bytes) {
   switch (request->operation) {
     case BrokerOperation::list: {
       const auto entries = tree_.list(request->number);
-      return entries ? send(encode_list(**std::as_const(entries), request->from), -1) : refuse(entries.error());
+      return entries ? send(encode_list(*entries.value(), request->from), -1) : refuse(entries.error());
     }
     case BrokerOperation::look: {
       const auto entry = tree_.look(request->number);

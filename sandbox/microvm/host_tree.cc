@@ -19,10 +19,14 @@ constexpr uint64_t second_ns = 1'000'000'000;
 
 uint32_t type_of(unsigned char kind) {
   switch (kind) {
-    case DT_DIR: return S_IFDIR;
-    case DT_REG: return S_IFREG;
-    case DT_LNK: return S_IFLNK;
-    default: return 0;
+    case DT_DIR:
+      return S_IFDIR;
+    case DT_REG:
+      return S_IFREG;
+    case DT_LNK:
+      return S_IFLNK;
+    default:
+      return 0;
   }
 }
 
@@ -86,8 +90,7 @@ Fd HostTree::open_below(const std::string& path, int flags) const {
   open_how how{};
   how.flags = static_cast<uint64_t>(flags) | O_CLOEXEC | O_NOFOLLOW;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  return Fd(static_cast<int>(
-      ::syscall(SYS_openat2, root_.get(), path.empty() ? "." : path.c_str(), &how, sizeof how)));
+  return Fd(static_cast<int>(::syscall(SYS_openat2, root_.get(), path.empty() ? "." : path.c_str(), &how, sizeof how)));
 }
 
 Result<const std::vector<TreeEntry>*> HostTree::list(uint64_t folder) {
@@ -135,7 +138,8 @@ Result<TreeEntry> HostTree::look(uint64_t number) {
   entry.uid = status.st_uid;
   entry.gid = status.st_gid;
   entry.size_bytes = static_cast<uint64_t>(status.st_size);
-  entry.mtime_ns = static_cast<uint64_t>(status.st_mtim.tv_sec) * second_ns + static_cast<uint64_t>(status.st_mtim.tv_nsec);
+  entry.mtime_ns =
+      static_cast<uint64_t>(status.st_mtim.tv_sec) * second_ns + static_cast<uint64_t>(status.st_mtim.tv_nsec);
   if (node.type == S_IFLNK) {
     char target[4096];
     const ssize_t bytes = ::readlinkat(at.get(), "", target, sizeof target);

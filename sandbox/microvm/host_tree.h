@@ -17,8 +17,11 @@ namespace shrike::sandbox::microvm {
 /// nothing else: /etc is made up by the machine, but for these.
 struct HostView {
   std::string root = "/";
-  std::vector<std::string> paths = {"/usr",   "/bin",   "/sbin",           "/lib",    "/lib32",
-                                    "/lib64", "/libx32", "/etc/alternatives", "/etc/ssl", "/etc/ld.so.cache"};
+  std::vector<std::string> paths = {"/usr",     "/bin",
+                                    "/sbin",    "/lib",
+                                    "/lib32",   "/lib64",
+                                    "/libx32",  "/etc/alternatives",
+                                    "/etc/ssl", "/etc/ld.so.cache"};
 };
 
 class HostTree {
@@ -37,7 +40,7 @@ class HostTree {
   struct Node {
     std::string path;  ///< from the root, without a slash at its begin; "" is the root
     uint32_t type = 0;
-    bool made_up = false;           ///< a folder that holds only what the view says
+    bool made_up = false;  ///< a folder that holds only what the view says
     bool listed = false;
     std::vector<TreeEntry> entries;  ///< of a folder, once listed
   };

@@ -21,17 +21,19 @@ Fd empty_network();
 /// clone3's flags for a process that is to be jailed.
 uint64_t jail_clone_flags(bool has_network);
 
-/// First step, right after clone3: the parent's death is its own; no other descriptors than `keep`, which become 3, 4 and
-/// so on in that order, behind /dev/null as 0 to 2; an empty root that cannot be written; `network` joined; for root,
+/// Before all else: no signal is held back; no other descriptors than `keep`, which become 3, 4 and so on in that
+/// order, behind /dev/null as 0 to 2. Errors: errno.
+Result<void> arrange_descriptors(std::span<const int> keep);
+/// First step: the parent's death is its own; `network` (or -1) joined; an empty root that cannot be written; for root,
 /// this host's user nobody, and a user namespace in which there is no other. Errors: which step, errno.
-Result<void> enter_jail(std::span<const int> keep, int network);
+Result<void> enter_jail(int network);
 
 struct JailLimits {
   uint64_t address_space_bytes = 0;
   uint64_t descriptors = 64;
 };
-/// Second step: limits, Landlock (nothing is allowed), no capabilities, no new privileges, the filter. Appends what this
-/// kernel does not have to `notes`. Errors: which step, errno.
+/// Second step: limits, Landlock (nothing is allowed), no capabilities, no new privileges, the filter. Appends what
+/// this kernel does not have to `notes`. Errors: which step, errno.
 Result<void> close_jail(const JailLimits& limits, std::span<const sock_filter> filter, std::vector<std::string>& notes);
 
 }  // namespace shrike::sandbox::microvm

@@ -41,8 +41,12 @@ Result<void> set_limits(const JailLimits& limits) {
   const struct {
     __rlimit_resource what;
     uint64_t most;
-  } all[] = {{RLIMIT_AS, limits.address_space_bytes}, {RLIMIT_NOFILE, limits.descriptors}, {RLIMIT_NPROC, 0},
-             {RLIMIT_FSIZE, 0},                       {RLIMIT_CORE, 0},                    {RLIMIT_MEMLOCK, 0},
+  } all[] = {{RLIMIT_AS, limits.address_space_bytes},
+             {RLIMIT_NOFILE, limits.descriptors},
+             {RLIMIT_NPROC, 0},
+             {RLIMIT_FSIZE, 0},
+             {RLIMIT_CORE, 0},
+             {RLIMIT_MEMLOCK, 0},
              {RLIMIT_MSGQUEUE, 0}};
   for (const auto& [what, most] : all) {
     const rlimit limit{most, most};

@@ -30,9 +30,8 @@ Fd empty_file_system() {
       set_option(fs.get(), "mode", "0555") != 0 ||
       ::syscall(SYS_fsconfig, fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
     return {};
-  return Fd(static_cast<int>(
-      ::syscall(SYS_fsmount, fs.get(), FSMOUNT_CLOEXEC,
-                MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)));
+  return Fd(static_cast<int>(::syscall(SYS_fsmount, fs.get(), FSMOUNT_CLOEXEC,
+                                       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)));
 }
 
 Result<void> enter_empty_root() {
@@ -44,18 +43,6 @@ Result<void> enter_empty_root() {
   if (::fchdir(root.get()) != 0 || ::syscall(SYS_pivot_root, ".", ".") != 0 || ::umount2(".", MNT_DETACH) != 0 ||
       ::chdir("/") != 0)
     return errno_error("entering the empty root");
-  return {};
-}
-
-Result<void> arrange_descriptors(std::span<const int> keep) {
-  std::vector<int> moved;
-  const int null = ::open("/dev/null", O_RDWR);
-  for (int fd = 0; fd < first_kept; ++fd) moved.push_back(::fcntl(null, F_DUPFD_CLOEXEC, clear_of_kept));
-  for (const int fd : keep) moved.push_back(::fcntl(fd, F_DUPFD_CLOEXEC, clear_of_kept));
-  int place = 0;
-  for (const int fd : moved)
-    if (fd < 0 || ::dup3(fd, place++, place <= first_kept ? 0 : O_CLOEXEC) < 0) return errno_error("descriptors");
-  if (::syscall(SYS_close_range, static_cast<unsigned>(place), ~0u, 0) != 0) return errno_error("close_range");
   return {};
 }
 
@@ -86,10 +73,26 @@ uint64_t jail_clone_flags(bool has_network) {
   return flags;
 }
 
-Result<void> enter_jail(std::span<const int> keep, int network) {
+Result<void> arrange_descriptors(std::span<const int> keep) {
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  std::vector<int> moved;
+  const int null = ::open("/dev/null", O_RDWR);
+  for (int fd = 0; fd < first_kept; ++fd) moved.push_back(::fcntl(null, F_DUPFD_CLOEXEC, clear_of_kept));
+  for (const int fd : keep) moved.push_back(::fcntl(fd, F_DUPFD_CLOEXEC, clear_of_kept));
+  int place = 0;
+  for (const int fd : moved) {
+    if (fd < 0 || ::dup3(fd, place, place < first_kept ? 0 : O_CLOEXEC) < 0) return errno_error("descriptors");
+    ++place;
+  }
+  if (::syscall(SYS_close_range, static_cast<unsigned>(place), ~0u, 0) != 0) return errno_error("close_range");
+  return {};
+}
+
+Result<void> enter_jail(int network) {
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno_error("PR_SET_PDEATHSIG");
   if (network >= 0 && ::setns(network, CLONE_NEWNET) != 0) return errno_error("joining the empty network");
-  TRY_VOID(arrange_descriptors(keep));
   TRY_VOID(enter_empty_root());
   TRY_VOID(become_nobody());
   // A change of user clears both.

@@ -42,6 +42,10 @@ class Machine final : public Cpu {
   void save(Context& context) override;
   void forget(Context& context) override;
 
+  /// Every ioctl that a machine makes once it is made, the most frequent first; with `again`, also those of
+  /// keep_template() and reset().
+  static std::vector<uint32_t> kvm_requests(bool again);
+
   [[nodiscard]] Physical& physical();
   [[nodiscard]] const Abilities& abilities() const;
   /// What is in memory and in the CPU now is what reset() goes back to; before the first job. Errors: KVM's. Cost here:

@@ -148,6 +148,17 @@ Result<Features> Features::read(const Fd& kvm) {
   return features;
 }
 
+std::vector<uint32_t> Machine::kvm_requests(bool again) {
+  std::vector<uint32_t> all{KVM_RUN, KVM_GET_XSAVE, KVM_SET_XSAVE, KVM_GET_VCPU_EVENTS,
+                            static_cast<uint32_t>(KVM_SET_USER_MEMORY_REGION)};
+  if (again)
+    for (const unsigned long request :
+         {KVM_GET_SREGS, KVM_SET_SREGS, KVM_GET_REGS, KVM_SET_REGS, KVM_GET_XCRS, KVM_SET_XCRS, KVM_GET_DEBUGREGS,
+          KVM_SET_DEBUGREGS, KVM_SET_VCPU_EVENTS, KVM_GET_MP_STATE, KVM_SET_MP_STATE, KVM_GET_MSRS, KVM_SET_MSRS})
+      all.push_back(static_cast<uint32_t>(request));
+  return all;
+}
+
 Result<VirtualCpu> VirtualCpu::create(const Fd& kvm, const Features& features, const Physical& physical) {
   auto impl = std::make_unique<Impl>();
   impl->vm.reset(TRY(KVM_REQUEST(kvm, KVM_CREATE_VM, 0)));

@@ -217,5 +217,28 @@ TEST_F(Indexes, AnswerWithTheNewestWhenLimited) {
   EXPECT_TRUE(found.empty());
 }
 
+TEST_F(Indexes, GiveDetonationsBackAlsoAfterTheyWereMadeAgain) {
+  const CommandNews news{"job-1", {}, CommandKind::detonate, CommandState::done, "", {}};
+  test::MadeChain other;
+  other.node = "web-2";
+  other.key = alerts.key;
+  store({telemetry.batch_of_notes("job-1", "{\"n\":1}", news), telemetry.batch_of_notes("job-2", "{\"n\":2}", news)});
+  (void)open();
+  const auto found = [&](const DetonationQuery& query) {
+    std::string out;
+    auto reader = IndexReader::open(index_path(dir)).value();
+    EXPECT_TRUE(reader.detonations(query, [&](std::string_view line) {
+      out += line.substr(line.find("\"n\":") + 4, 1);
+      return true;
+    }));
+    return out;
+  };
+  EXPECT_EQ(found({}), "12");
+  EXPECT_EQ(found({.node = "web-1", .id = "job-2", .limit = {}}), "2");
+  EXPECT_EQ(found({.node = "web-2", .id = "", .limit = {}}), "");
+  EXPECT_EQ(found({.node = "", .id = "", .limit = 1}), "2");
+  EXPECT_EQ(found({.since_ns = INT64_MAX, .node = "", .id = "", .limit = {}}), "");
+}
+
 }  // namespace
 }  // namespace shrike::collector

@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/wire/batch.h"
 #include "common/wire/codec.h"
+#include "common/wire/command_news.h"
 #include "common/wire/keys.h"
 
 namespace shrike::test {
@@ -72,6 +73,25 @@ struct MadeChain {
     for (const Alert& alert : alerts) {
       encode_alert(alert, bytes);
       builder.add(bytes, alert.time_ns);
+    }
+    return builder.seal(next(), key, previous);
+  }
+  /// A batch with one detonation's report and one command's news.
+  std::string batch_of_notes(const std::string& id, const std::string& report, const CommandNews& news) {
+    BatchBuilder builder(lane);
+    const std::string command = command_news_to_json(news);
+    const std::pair<EventKind, std::string> notes[] = {
+        {EventKind::open, ""}, {EventKind::detonation, report}, {EventKind::command, command}};
+    for (const auto& [kind, detail] : notes) {
+      Event event;
+      event.kind = kind;
+      event.time_ns = wall_now_ns();
+      event.path.text = id;
+      event.path2.text = "local:0";
+      event.detail = detail;
+      std::string bytes;
+      encode_event(event, bytes);
+      builder.add(bytes, event.time_ns);
     }
     return builder.seal(next(), key, previous);
   }

@@ -1,5 +1,7 @@
 #include "collector/verifier.h"
 
+#include <gmock/gmock.h>
+
 #include "collector/state.h"
 #include "tests/unit/collector/folder.h"
 #include "tests/unit/collector/made.h"
@@ -169,6 +171,28 @@ TEST_F(Verifiers, GiveAlertsWithTheirEvidence) {
   EXPECT_EQ(checked->alerts[1].node, "web-1");
   EXPECT_EQ(checked->alerts[1].evidence, (Evidence{"alerts", 1, 1, "accepted"}));
   EXPECT_EQ(checked->alerts[1].latency_us, 2000);
+}
+
+TEST(Notes, OfABatchAreTheReportsAndTheNewsThatCanBeRead) {
+  test::MadeChain chain;
+  CommandNews news{"job-1", {}, CommandKind::detonate, CommandState::done, "", {}};
+  const auto notes = [&](const std::string& id, const std::string& report) {
+    const std::string bytes = chain.batch_of_notes(id, report, news);
+    const auto batch = open_batch(bytes);
+    const auto payload = open_payload(*batch);
+    std::vector<DetonationRow> detonations;
+    std::vector<CommandNews> commands;
+    notes_of(batch->header, *payload, detonations, commands);
+    EXPECT_EQ(commands, std::vector<CommandNews>{news});
+    return detonations.empty() ? std::string("none") : detonations.front().json;
+  };
+  const std::string json = notes("job-1", "{\"risk\":0.5,\n\"x\":{}}");
+  EXPECT_THAT(json,
+              testing::HasSubstr(R"("node":"web-1","id":"job-1","caller":"local:0","evidence":{"lane":"telemetry",)"));
+  EXPECT_THAT(json, testing::EndsWith(R"("detail":{"risk":0.5, "x":{}}})"));
+  EXPECT_EQ(notes("../x", "{}"), "none");
+  EXPECT_EQ(notes("job-1", "[]"), "none");
+  EXPECT_EQ(notes("job-1", std::string(1000, '[')), "none");
 }
 
 }  // namespace

@@ -71,6 +71,7 @@ class Made {
     e.real_path = coin() ? e.full_path : text();
     e.cwd = text();
     e.path_at_exit = text();
+    e.detail = text();
     if (coin()) {
       Object& o = e.object;
       for (uint32_t* field : {&o.device, &o.mode, &o.uid, &o.gid, &o.links, &o.fs_magic}) *field = number<uint32_t>();
@@ -150,6 +151,7 @@ void expect_same(const wire::EventMessage& m, const Event& e) {
   EXPECT_EQ(m.full_path2(), e.full_path2 == e.path2.text ? "" : e.full_path2);
   EXPECT_EQ(m.cwd(), e.cwd);
   EXPECT_EQ(m.path_at_exit(), e.path_at_exit);
+  EXPECT_EQ(m.detail(), e.detail);
   EXPECT_EQ(m.text_flags() & 15, (e.path.truncated ? 1u : 0u) | (e.path.fault ? 2u : 0u) |
                                      (e.path2.truncated ? 4u : 0u) | (e.path2.fault ? 8u : 0u));
   const Object& o = e.object;
@@ -205,6 +207,61 @@ TEST(EncodeEvent, NamesTheContainerWhereTheTaskIsWhole) {
   wire::EventMessage message;
   ASSERT_TRUE(message.ParseFromString(out));
   EXPECT_EQ(message.task().container_id(), container.id);
+}
+
+TEST(EncodeEvent, NamesTheContainerOfEverySandboxedEvent) {
+  Container container{"0123456789abcdef", "shrike", ""};
+  Process process;
+  process.container = &container;
+  Event event;
+  event.kind = EventKind::open;
+  event.process = &process;
+  event.flags = flag_sandbox;
+  event.task.pid = 7;
+  std::string out;
+  encode_event(event, out);
+  wire::EventMessage message;
+  ASSERT_TRUE(message.ParseFromString(out));
+  EXPECT_EQ(message.task().container_id(), container.id);
+  EXPECT_EQ(message.SerializeAsString(), out);
+}
+
+TEST(EventJson, ADetailIsJsonWhereItIsAndTextWhereItIsNot) {
+  const auto shown = [](std::string_view detail) {
+    Event event;
+    event.kind = EventKind::detonation;
+    event.detail = detail;
+    std::string out;
+    encode_event(event, out);
+    const auto json = event_to_json(out);
+    return json ? *json : json.error().message;
+  };
+  EXPECT_THAT(shown(R"({"risk":0.5,"x":"]\"["})"), HasSubstr(R"("detail":{"risk":0.5,"x":"]\"["}})"));
+  EXPECT_THAT(shown("{"), HasSubstr(R"("detail":"{")"));
+  // Deeper than any of ours: the library would write it by recursion.
+  EXPECT_THAT(shown(std::string(200'000, '[') + std::string(200'000, ']')), HasSubstr(R"("detail":"[[[)"));
+}
+
+TEST(Notes, AreFoundAndReadWithoutTheRest) {
+  Event event;
+  event.kind = EventKind::command;
+  event.time_ns = 5;
+  event.path.text = "id";
+  event.path2.text = "done";
+  event.detail = "{}";
+  std::string out;
+  encode_event(event, out);
+  EXPECT_TRUE(is_note(out));
+  const auto note = decode_note(out);
+  ASSERT_TRUE(note) << note.error().message;
+  EXPECT_EQ(note->kind, EventKind::command);
+  EXPECT_EQ(note->subject + note->state + note->detail, "iddone{}");
+  out.clear();
+  event.kind = EventKind::open;
+  encode_event(event, out);
+  EXPECT_FALSE(is_note(out));
+  EXPECT_FALSE(decode_note(out));
+  EXPECT_FALSE(is_note(""));
 }
 
 TEST(EventJson, ShowsAnEventToPeople) {

@@ -1,0 +1,115 @@
+#include "sandbox/microvm/vmm_process.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "sandbox/microvm/guest.h"
+#include "sandbox/microvm/jail.h"
+#include "sandbox/microvm/vmm_filter.h"
+
+namespace shrike::sandbox::microvm {
+namespace {
+
+// Where arrange_descriptors() puts what is kept.
+constexpr int channel_fd = 3, broker_fd = 4, kvm_fd = 5, network_fd = 6, error_fd = 2;
+constexpr int exit_closed = 0, exit_failed = 1, exit_not_reset = 2;
+// Beside guest memory: what the process itself may need, files in memory included.
+constexpr uint64_t own_bytes = 1u << 30;
+
+struct Prepared {
+  std::unique_ptr<Machine> machine;
+  std::vector<Step> steps;
+  std::vector<std::string> notes;
+};
+
+// Everything that looks at files, registers handlers or asks the kernel for what it may not once it is jailed.
+void warm_up() {
+  OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned bytes = 0;
+  EVP_Digest("", 0, digest, &bytes, EVP_sha256(), nullptr);
+  static_cast<void>(boot_now_ns());
+}
+
+Result<Prepared> prepare(const VmmPlan& plan) {
+  Prepared made;
+  uint64_t last = boot_now_ns();
+  const auto done = [&](const char* name) {
+    const uint64_t now = boot_now_ns();
+    made.steps.push_back({name, now - last});
+    last = now;
+  };
+  {
+    const Fd network(plan.network >= 0 ? network_fd : -1);
+    TRY_VOID(enter_jail(network.get()));
+  }
+  warm_up();
+  done("jail");
+  {
+    const Fd kvm(kvm_fd);
+    made.machine = TRY(Machine::create(kvm, *plan.features, plan.options.memory_bytes));
+  }
+  done("machine");
+  if (plan.options.again) {
+    TRY_VOID(made.machine->keep_template());
+    done("template");
+  }
+  const Physical& physical = made.machine->physical();
+  VmmFilterPlan filter;
+  filter.kvm_requests = Machine::kvm_requests(plan.options.again);
+  filter.guest_begin = reinterpret_cast<uint64_t>(physical.host());
+  filter.guest_end = filter.guest_begin + physical.size_bytes() + physical.tables_bytes();
+  filter.channel = channel_fd;
+  filter.broker = broker_fd;
+  filter.error = error_fd;
+  const JailLimits limits{.address_space_bytes = physical.size_bytes() + physical.tables_bytes() + own_bytes};
+  TRY_VOID(close_jail(limits, vmm_filter(filter), made.notes));
+  done("filter");
+  return made;
+}
+
+Report one_job(Machine& machine, Channel& channel, Tree& host_files, const Orders& orders, Message message) {
+  const uint64_t received = boot_now_ns();
+  const auto failed = [](const Error& error) {
+    Report report;
+    report.status = Status::setup_error;
+    report.cause = error.message;
+    return report;
+  };
+  auto job = job_from_json(message.payload);
+  if (!job) return failed(job.error());
+  auto files = job_files(*job, std::move(message.fds));
+  if (!files) return failed(files.error());
+  return run_guest(machine, channel, host_files, orders, *job, std::move(*files), received);
+}
+
+}  // namespace
+
+void run_vmm_process(const VmmPlan& plan) {
+  std::vector<int> keep{plan.channel, plan.broker, plan.kvm};
+  if (plan.network >= 0) keep.push_back(plan.network);
+  if (!arrange_descriptors(keep)) ::_exit(exit_failed);
+  Channel channel{Fd(channel_fd)};
+  auto made = prepare(plan);
+  if (!made) {
+    static_cast<void>(channel.send(sandbox::Frame::refused, made.error().message));
+    ::_exit(exit_failed);
+  }
+  const std::unique_ptr<Tree> host_files = broker_tree(Fd(broker_fd));
+  for (bool first = true;; first = false) {
+    auto message = channel.receive();
+    if (!message || !*message || (*message)->type != sandbox::Frame::job) ::_exit(exit_closed);
+    Report report = one_job(*made->machine, channel, *host_files, *plan.orders, std::move(**message));
+    if (first) report.steps.insert(report.steps.begin(), made->steps.begin(), made->steps.end());
+    report.notes.insert(report.notes.end(), made->notes.begin(), made->notes.end());
+    if (!channel.send(sandbox::Frame::report, report_to_json(report))) ::_exit(exit_closed);
+    if (!plan.options.again) ::_exit(exit_closed);
+    if (!made->machine->reset() || !made->machine->check_reset()) ::_exit(exit_not_reset);
+    if (!channel.send(sandbox::Frame::begun, {})) ::_exit(exit_closed);
+  }
+}
+
+}  // namespace shrike::sandbox::microvm

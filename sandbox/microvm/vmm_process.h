@@ -1,0 +1,22 @@
+#pragma once
+// The process of one machine, from clone3 on.
+
+#include "sandbox/microvm/machine/machine.h"
+#include "sandbox/microvm/orders.h"
+#include "sandbox/microvm/vmm.h"
+
+namespace shrike::sandbox::microvm {
+
+/// Descriptors and memory as the parent had them at clone3.
+struct VmmPlan {
+  int channel = -1, broker = -1, kvm = -1, network = -1;
+  const Features* features = nullptr;
+  Orders* orders = nullptr;
+  VmmOptions options;
+};
+
+/// Jails itself, makes the machine, runs jobs until its channel is closed. A step of that fails: a frame `refused` says
+/// which.
+[[noreturn]] void run_vmm_process(const VmmPlan& plan);
+
+}  // namespace shrike::sandbox::microvm
