@@ -152,7 +152,11 @@ int64_t on_seccomp(Request& request) {
   const uint64_t flags = request.args[1];
   constexpr uint64_t harmless = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW;
   switch (request.number(0)) {
+    case SECCOMP_SET_MODE_STRICT:
+      if (flags != 0 || request.args[2] != 0) return -EINVAL;
+      return request.unsupported("seccomp(SECCOMP_SET_MODE_STRICT)", -EINVAL);
     case SECCOMP_SET_MODE_FILTER:
+      if (request.args[2] == 0) return -EFAULT;  // libseccomp finds out like this which flags there are
       if ((flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0) return request.refuse("seccomp with a listener", -EBUSY);
       return (flags & ~harmless) != 0 ? -EINVAL : take_filter(request, request.args[2]);
     case SECCOMP_GET_ACTION_AVAIL: {

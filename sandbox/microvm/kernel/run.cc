@@ -118,6 +118,13 @@ void System::run(Report& report) {
     current = nullptr;
     sweep();
   }
+  // Calls that were being made when the job ended.
+  for (const auto& [tid, thread] : threads) {
+    if (!thread->call) continue;
+    thread->call->flags |= call_no_return;
+    tell(std::move(*thread->call));
+    thread->call.reset();
+  }
   fill(report);
 }
 
