@@ -34,8 +34,10 @@ class Filters {
 class TracerSource {
  public:
   virtual ~TracerSource() = default;
-  /// Begins to trace a sandbox whose program does not run yet. Errors: errno.
-  virtual Result<std::unique_ptr<Tracer>> begin(Sandbox& sandbox, const Policy& policy) = 0;
+  /// Makes ready to trace a sandbox whose program does not run yet. Errors: errno.
+  virtual Result<void> prepare(Sandbox& sandbox) = 0;
+  /// The tracer, when it is known under which policy the program will run.
+  virtual std::unique_ptr<Tracer> begin(const Policy& policy) = 0;
   /// Whether bring_ports() can do it, and why not.
   [[nodiscard]] virtual bool brings_ports() const = 0;
   [[nodiscard]] virtual std::string no_ports() const = 0;
