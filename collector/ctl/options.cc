@@ -201,7 +201,12 @@ void add_score(CLI::App& root, ScoreOptions& o) {
   app->add_option("--fit", o.fit, "Normal traces to learn from, one a line: name, tab, calls")
       ->type_name("FILE")
       ->required();
-  app->add_option("--input", o.input, "Traces to score; - for standard input")->type_name("FILE")->required();
+  app->add_option("--input", o.input, "Traces to score; - for standard input")->type_name("FILE");
+  app->add_option("--save", o.save, "Keep what was learnt here, for an agent's [sandbox] background")
+      ->type_name("FILE");
+  app->callback([&o] {
+    if (o.input.empty() && o.save.empty()) throw CLI::RequiredError("--input or --save");
+  });
   app->add_option_function<std::string>(
          "--calls",
          [&o](const std::string& text) { o.calls = text == "names" ? CallNotation::names : CallNotation::numbers; },
