@@ -13,7 +13,9 @@ using testing::HasSubstr;
 TEST(Evidence, HasTheReportAndTheHeadOfTheOutput) {
   OutputHead out, err;
   out.add("hello\n");
-  const std::string detail = detail_of({.id = "job-1"}, out, err);
+  sandbox::Report report;
+  report.id = "job-1";
+  const std::string detail = detail_of(report, out, err);
   EXPECT_TRUE(is_plain_json_object(detail));
   EXPECT_THAT(detail, HasSubstr("\"id\":\"job-1\""));
   EXPECT_THAT(detail, HasSubstr("\"stdout_base64\":\"" + base64("hello\n") + "\",\"stderr_base64\":\"\""));
