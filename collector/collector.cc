@@ -30,6 +30,7 @@ class Running : public Collector {
         token_(std::move(state.token)),
         public_key_(state.key.public_key().to_hex()),
         registry_(std::move(state.registry)),
+        key_(state.key),
         acks_(std::move(state.key), config_.name),
         started_ns_(wall_now_ns()) {
     acks_.restore(state.nodes);
@@ -69,6 +70,7 @@ class Running : public Collector {
   std::string token_;
   std::string public_key_;
   Registry registry_;
+  PrivateKey key_;
   AckBook acks_;
   uint64_t started_ns_;
   Watch watch_;
@@ -119,7 +121,7 @@ Result<void> Running::start(Store store, Index index, const std::vector<NodeStat
 
   api_ = TRY(
       Api::start(config_.api_host(), config_.api_port(),
-                 ApiParts{config_.state_dir, token_, config_.name, SHRIKE_VERSION, public_key_, config_.nats.url,
+                 ApiParts{config_.state_dir, token_, config_.name, SHRIKE_VERSION, public_key_, config_.nats.url, key_,
                           started_ns_, registry_, alerts_, verdicts_, metrics_, [this] { return committer_->gauges(); },
                           [this] { return subscriber_ && subscriber_->connected(); }}));
   TRY_VOID(write_file_atomic(config_.state_dir + "/api", api_address() + "\n", 0644));

@@ -16,6 +16,8 @@ struct EventPeek {
   uint32_t pid = 0;
 };
 EventPeek peek_event(std::string_view message);
+/// The last bytes field of that number in a message; empty when there is none or what comes before is damaged.
+std::string_view bytes_field(std::string_view message, uint32_t number);
 
 /// Calls `each` with one JSON object a line, oldest first; it returns false to stop. Records that cannot be read are
 /// skipped and counted in `unread`. Errors: the index's.

@@ -46,6 +46,9 @@ class QueryReader {
   EventQuery events();
   BatchQuery batches();
   ProofQuery proof();
+  ProfileQuery profiles();
+  /// How many nodes must know a sequence of calls before it counts: 1 to 256, else 2.
+  size_t min_nodes();
   bool follow();
   /// Nothing: all was right.
   std::optional<BadParameter> finish();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "collector/profiles.h"
 #include "common/wire/codec.h"
 
 namespace shrike::collector {
@@ -137,7 +138,11 @@ Result<Checked> Verifier::check(const BatchSubject& subject, std::string_view by
   starts_.erase(header.node);
   checked.row = row_of(batch, before, head, received_ns);
   checked.row.unlinked = judgement.unlinked;
-  if (lane_ == Lane::alerts) checked.alerts = alerts_of(header, *payload, received_ns, checked.alerts_unread);
+  if (lane_ == Lane::alerts) {
+    checked.alerts = alerts_of(header, *payload, received_ns, checked.alerts_unread);
+  } else {
+    checked.profiles = profiles_of(header, *payload, received_ns);
+  }
   return checked;
 }
 

@@ -16,14 +16,15 @@ namespace shrike::collector {
 
 struct Checked {
   Verdict verdict = Verdict::malformed;
-  std::string reason;          ///< one sentence when not plainly accepted
-  bool authentic = false;      ///< the signature was this node's
-  bool first_key = false;      ///< the node's key has just been trusted
-  bool unlinked = false;       ///< accepted, without a link to the boot before
-  BatchHeader header;          ///< node and lane are right even of what is malformed
-  BatchRow row;                ///< accepted: all but serial, place and size
-  std::vector<Alert> alerts;   ///< accepted, lane alerts
-  uint64_t alerts_unread = 0;  ///< events of the alerts lane in which no alert could be read
+  std::string reason;                ///< one sentence when not plainly accepted
+  bool authentic = false;            ///< the signature was this node's
+  bool first_key = false;            ///< the node's key has just been trusted
+  bool unlinked = false;             ///< accepted, without a link to the boot before
+  BatchHeader header;                ///< node and lane are right even of what is malformed
+  BatchRow row;                      ///< accepted: all but serial, place and size
+  std::vector<Alert> alerts;         ///< accepted, lane alerts
+  std::vector<ProfileRow> profiles;  ///< accepted, lane telemetry
+  uint64_t alerts_unread = 0;        ///< events of the alerts lane in which no alert could be read
 };
 
 class Verifier {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "collector/ctl/output.h"
+#include "collector/ctl/profiles.h"
 #include "collector/ctl/rules.h"
 #include "collector/ctl/score.h"
 #include "common/format/format.h"
@@ -77,8 +78,8 @@ struct RulesCheckOptions {
 struct Invocation {
   ApiOptions api;
   Colour colour = Colour::automatic;
-  std::variant<TailOptions, QueryOptions, NodesOptions, StatusOptions, VerifyOptions, DemoOptions, RulesCheckOptions,
-               RulesExplainOptions, RulesTestOptions, ScoreOptions>
+  std::variant<TailOptions, QueryOptions, NodesOptions, StatusOptions, ProfilesOptions, VerifyOptions, DemoOptions,
+               RulesCheckOptions, RulesExplainOptions, RulesTestOptions, ScoreOptions>
       command;
 };
 
