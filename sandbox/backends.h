@@ -15,8 +15,8 @@ namespace shrike::sandbox {
 class Backends {
  public:
   /// Finds out what this host has and makes what takes time: filters, control groups, the eBPF trace where it may be
-  /// loaded. Errors: libseccomp's.
-  static Result<Backends> open();
+  /// loaded (and wanted). Errors: libseccomp's.
+  static Result<Backends> open(bool ebpf);
   Backends(Backends&&) noexcept;
   Backends& operator=(Backends&&) = delete;
   ~Backends();

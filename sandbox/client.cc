@@ -68,8 +68,8 @@ struct Started {
   Fd pidfd;
 };
 
-Result<Started> start_own(const std::string& given) {
-  const std::string program = TRY(find_program(given));
+Result<Started> start_own(const ClientOptions& options) {
+  const std::string program = TRY(find_program(options.program));
   int fds[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) return errno_error("socketpair");
   Started started{Fd(fds[0]), Fd()};
@@ -79,9 +79,11 @@ Result<Started> start_own(const std::string& given) {
   // Also where it is that number already: dup2 onto itself then takes close-on-exec away.
   ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), channel_fd);
   const std::string number = std::to_string(channel_fd);
-  const char* argv[] = {program.c_str(), "job", "--channel", number.c_str(), nullptr};
+  std::vector<const char*> argv = {program.c_str(), "job", "--channel", number.c_str()};
+  for (const auto& option : options.options) argv.push_back(option.c_str());
+  argv.push_back(nullptr);
   pid_t pid = -1;
-  const int error = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, const_cast<char**>(argv), environ);
+  const int error = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, const_cast<char**>(argv.data()), environ);
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return errno_error(program, error);
   started.pidfd = open_pidfd(pid);
@@ -143,7 +145,7 @@ Result<JobClient> JobClient::start(const ClientOptions& options, const Job& job,
   if (files.files.size() != job.files.size()) return Error{"job: its files and their descriptors do not agree"};
   Started started;
   started.socket = TRY(connect_service(options.socket));
-  if (!started.socket.valid()) started = TRY(start_own(options.program));
+  if (!started.socket.valid()) started = TRY(start_own(options));
   JobClient client(Channel(std::move(started.socket)), std::move(started.pidfd));
   TRY_VOID(client.channel_.send(Frame::job, job_to_json(job), fds));
   return client;

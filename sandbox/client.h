@@ -18,6 +18,7 @@ struct ClientOptions {
   std::string socket = "/run/shrike/sandbox.sock";  ///< of `shrike-sandbox serve`; empty: never ask it
   std::string
       program;  ///< shrike-sandbox to start where there is no service; empty: beside our own executable, then PATH
+  std::vector<std::string> options;  ///< of shrike-sandbox job, when we start one
 };
 
 /// What a running job tells; each may be empty.

@@ -31,6 +31,14 @@ int main(int argc, char** argv) {
   auto* run = app.add_subcommand("job", "Run one job for the client at a socket that is open already");
   run->add_option("--channel", job.channel, "Descriptor of that socket")->required();
 
+  std::string trace = "ebpf";
+  const auto add_trace = [&](CLI::App* mode) {
+    mode->add_option("--trace", trace, "What tells the calls: ebpf (where it can be had), notify")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"ebpf", "notify"}));
+  };
+  add_trace(run);
+
   CheckOptions check;
   auto* look = app.add_subcommand("check", "Say what this host can do for sandboxes");
   look->add_flag("--json", check.json, "As JSON");
@@ -41,18 +49,20 @@ int main(int argc, char** argv) {
   service->add_option("--state", serve.state, "Folder of the ledger and of what is kept")->capture_default_str();
   service->add_option("--ready", serve.ready, "Sandboxes kept ready for the next jobs")
       ->capture_default_str()
-      ->check(CLI::Range(0, 64));
+      ->check(CLI::Range(1, 64));
   service->add_option("--jobs", serve.quota.jobs, "Jobs at once, for each caller")->capture_default_str();
   service->add_option("--cpu-per-hour", serve.cpu_s, "Seconds of processor time an hour, for each caller")
       ->capture_default_str();
   service->add_option("--bytes-per-hour", serve.quota.bytes_per_hour, "Bytes put in, written and told an hour")
       ->capture_default_str();
+  add_trace(service);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? 0 : exit_usage;
   }
+  job.ebpf = serve.ebpf = trace == "ebpf";
   const auto done = run->parsed() ? run_job(job) : look->parsed() ? run_check(check) : run_serve(serve);
   return done ? 0 : fail(done.error());
 }

@@ -10,6 +10,7 @@ namespace shrike::sandbox {
 
 struct JobOptions {
   int channel = -1;
+  bool ebpf = true;  ///< or notification, also where eBPF is possible
 };
 /// One job for the client at `channel`, in this process. Errors: what came was no job; the client has gone.
 Result<void> run_job(const JobOptions& options);
@@ -24,6 +25,7 @@ struct ServeOptions {
   std::string socket = "/run/shrike/sandbox.sock";
   std::string state = "/var/lib/shrike-sandbox";
   unsigned ready = 2;
+  bool ebpf = true;
   uint64_t cpu_s = 3600;
   Quota quota;
 };

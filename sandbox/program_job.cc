@@ -21,7 +21,7 @@ Result<void> run_job(const JobOptions& options) {
   if (!job) return refuse(job.error());
   auto files = job_files(*job, std::move(message->fds));
   if (!files) return refuse(files.error());
-  auto backends = Backends::open();
+  auto backends = Backends::open(options.ebpf);
   if (!backends) return refuse(backends.error());
   Teller teller(Fd(::dup(channel.fd())), job->limits);
   const Report report = backends->run(*job, std::move(*files), teller);

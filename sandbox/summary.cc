@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "sandbox/policy.h"
@@ -13,6 +14,8 @@
 namespace shrike::sandbox {
 
 namespace {
+
+constexpr size_t sockets_max = 65'536;
 
 const std::string* text_of(const Call& call, TextKind kind) {
   const auto found =
@@ -94,7 +97,26 @@ void Summary::count(const Call& call) {
     refused(what, refused_reason(call.abi, call.number, call.args, verdict));
     return;
   }
+  outside(call);
+  if (call.abi == CallAbi::x86_64 && call.number == SYS_socket && call.result >= 0 && datagrams_.size() < sockets_max) {
+    // Its number may have been another's before.
+    const auto key = std::pair(call.pid, static_cast<int32_t>(call.result));
+    (call.args[1] & 0xf) == SOCK_DGRAM ? void(datagrams_.insert(key)) : void(datagrams_.erase(key));
+  }
   if (call.abi == CallAbi::x86_64 && (call.number == SYS_connect || call.number == SYS_sendto)) connected(call);
+}
+
+/// What the kernel refused because it is not the program's: read-only, or nobody's but the sandbox's own.
+void Summary::outside(const Call& call) {
+  const bool error =
+      call.result == -EACCES || call.result == -EROFS || call.result == -EPERM || call.result == -ETXTBSY;
+  const std::string* path = text_of(call, TextKind::full_path2);
+  if (path == nullptr) path = text_of(call, TextKind::full_path);
+  // Our init is not to be found there at all, but looking for it means something.
+  const bool init = call.result < 0 && path != nullptr && path->starts_with("/proc/1/");
+  if (path != nullptr && (error || init))
+    refused(call_name(call.abi, call.number) + "(" + path->substr(0, 256) + ")",
+            call.result == -ETXTBSY ? "a running program" : "outside its files");
 }
 
 void Summary::refused(const std::string& call, const std::string& reason) {
@@ -161,8 +183,10 @@ void Summary::connected(const Call& call) {
   const auto address = bytes == nullptr ? std::nullopt : sockaddr_text(*bytes);
   if (!address || address->empty()) return;
   const bool local = address->front() == '/' || address->front() == '@';
-  // A datagram without a connection; what is connected may be either, and the sink knows better.
-  const bool datagram = call.number == SYS_sendto;
+  // Not a connection but a question which address it would have: how resolvers sort answers.
+  if (!local && address->ends_with(":0")) return;
+  const bool datagram =
+      call.number == SYS_sendto || datagrams_.contains({call.pid, static_cast<int32_t>(call.args[0])});
   if (Connection* c = connection(local ? "unix" : datagram ? "udp" : "tcp", *address); c != nullptr && c->pid == 0)
     c->pid = call.pid;
 }

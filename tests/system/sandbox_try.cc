@@ -64,6 +64,8 @@ Result<void> option(Asked& asked, const std::string& key, const std::string& val
     asked.client.program = value;
   else if (key == "own")
     asked.client.socket.clear();
+  else if (key == "notify")
+    asked.client.options = {"--trace", "notify"};
   else if (key == "id")
     job.id = value;
   else if (key == "caller")
