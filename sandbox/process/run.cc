@@ -113,6 +113,7 @@ void Run::watch() {
     if (fds[3].revents != 0) read_output(error_, true);
     if (fds[0].revents != 0) hear_init();
     teller_.exchange();
+    hold_back();
     if (fds[1].revents != 0) break;
     if (teller_.stop_asked()) end(Status::signalled, "stopped: the client asked for it, or has gone");
     look_at_policy();
@@ -120,6 +121,12 @@ void Run::watch() {
     if (ended_) break;
   }
   end_ns_ = boot_now_ns();
+}
+
+/// The program waits for a slow client, so that nothing is lost; its limits of time go on.
+void Run::hold_back() {
+  const bool behind = teller_.behind(held_);
+  if (behind != held_ && sandbox_.cgroup().freeze(behind)) held_ = behind;
 }
 
 void Run::look_at_policy() {
