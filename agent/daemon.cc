@@ -69,10 +69,14 @@ SelfWatch::Self self_of(const probe::KernelSource& source) {
 }
 
 void log_rules(const LoadedRules& loaded) {
-  for (const auto& status : loaded.statuses)
-    if (status.state != scoring::RuleStatus::State::loaded && status.state != scoring::RuleStatus::State::disabled)
+  using State = scoring::RuleStatus::State;
+  for (const auto& status : loaded.statuses) {
+    if (status.state != State::loaded && status.state != State::disabled)
       spdlog::warn("rule \"{}\" is not loaded: {}:{}:{}: {}", status.rule, status.file, status.line, status.column,
                    status.reason);
+    if (status.state == State::loaded && !status.reason.empty())
+      spdlog::info("rule \"{}\": {}:{}:{}: {}", status.rule, status.file, status.line, status.column, status.reason);
+  }
 }
 
 Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -101,7 +101,7 @@ struct Daemon::Impl {
   void end();
 };
 
-/// Warns of rules that are not in force.
+/// Warns of rules that are not in force, and says which are shadowed, can never fire or are expensive.
 void log_rules(const LoadedRules& loaded);
 /// Ours: processes and kernel objects.
 SelfWatch::Self self_of(const probe::KernelSource& source);

@@ -58,10 +58,11 @@ int check(const Config& config) {
   std::vector<scoring::RuleStatus> statuses;
   auto rules = load_rules(config.rules.files, host_name(), config.rules.first);
   if (!rules) return fail(exit_config, rules.error());
+  using State = scoring::RuleStatus::State;
   for (const auto& status : rules->statuses)
-    if (status.state == scoring::RuleStatus::State::unsupported)
-      std::cout << status.file << ":" << status.line << ":" << status.column << ": rule \"" << status.rule
-                << "\" is not supported: " << status.reason << "\n";
+    if (status.state == State::unsupported || (status.state == State::loaded && !status.reason.empty()))
+      std::cout << status.file << ":" << status.line << ":" << status.column << ": rule \"" << status.rule << "\""
+                << (status.state == State::unsupported ? " is not supported: " : ": ") << status.reason << "\n";
   std::cout << "good: " << rules->rules.size() << " rules\n";
   return 0;
 }

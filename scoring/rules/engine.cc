@@ -182,7 +182,7 @@ void RuleSet::Impl::add(Rule rule, const TreePtr& condition, bool warn_types, st
   names_of_hosts(*condition, host_names);
   names_of_objects(*condition, objects);
   if (fires == 0) {
-    remarks.emplace_back("never fires: no kind of event can satisfy the condition");
+    remarks.push_back("never fires: " + joined(explain_condition(rules.back().name, condition).never));
     return;
   }
   constexpr size_t many = 40;
