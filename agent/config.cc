@@ -154,6 +154,7 @@ Keys keys_of(Config& config, const std::string& folder) {
       {"sequence.reports_per_s", number(config.sequence.reports_per_s)},
       {"sequence.keep_days", number(config.sequence.keep_days)},
       {"sequence.import", paths(config.sequence.import, folder)},
+      {"sequence.from_collector", boolean(config.sequence.from_collector)},
       {"sequence.max_programs", number(config.sequence.limits.programs)},
       {"sequence.max_ngrams", number(config.sequence.limits.ngrams)},
       {"sequence.program_ngrams", number(config.sequence.limits.ngrams_each)},

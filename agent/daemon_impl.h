@@ -66,6 +66,7 @@ struct Daemon::Impl {
   AlertProcess own_process;  // what alerts about the agent itself name
   std::future<Result<Reload>> reloading;
   bool reload_again = false;
+  uint64_t fleet_taken = 0;    // files of profiles from the collector
   bool sequence_anew = false;  // the next reload makes room in its maps
   std::string running_file;    // there while the agent runs, and after an end that was none of its own
   bool ended_badly = false;

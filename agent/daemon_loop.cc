@@ -52,7 +52,8 @@ bool needs_restart(const Config& now, const Config& next) {
          next.filter.budget_burst != now.filter.budget_burst || next.findings.quiet_s != now.findings.quiet_s ||
          next.containers.root != now.containers.root || next.sandbox.enabled != now.sandbox.enabled ||
          next.sandbox.socket != now.sandbox.socket || next.sandbox.service != now.sandbox.service ||
-         next.sandbox.from_collector != now.sandbox.from_collector || next.sandbox.jobs != now.sandbox.jobs ||
+         next.sandbox.from_collector != now.sandbox.from_collector ||
+         next.sequence.from_collector != now.sequence.from_collector || next.sandbox.jobs != now.sandbox.jobs ||
          next.sandbox.events_per_s != now.sandbox.events_per_s || next.sandbox.rules != now.sandbox.rules ||
          next.sandbox.background != now.sandbox.background || next.outputs.http.url != now.outputs.http.url ||
          next.outputs.http.format != now.outputs.http.format ||
@@ -256,6 +257,11 @@ void Daemon::Impl::look_after_sequence(uint64_t wall_ns) {
   for (const auto& word : sequence->tick(*source, *shipping, wall_ns)) {
     spdlog::warn("{}", word);
     raise({integrity_alert(wall_ns, "Sequence scoring impaired", Severity::medium, word)});
+  }
+  if (const uint64_t taken = sandboxing ? sandboxing->profiles_taken() : 0; taken != fleet_taken) {
+    fleet_taken = taken;
+    spdlog::info("the collector sent profiles of programs: they are taken in");
+    return begin_reload();
   }
   if (!sequence->wants_renewal(wall_ns)) return;
   spdlog::warn("sequence scoring has no room for more: what was not executed for longest is forgotten");
