@@ -1,5 +1,5 @@
 #pragma once
-// What a name in the guest's tree stands for. Nodes of the tree below are made when their folder is first looked into.
+// What a name in the guest's tree stands for. Nodes of the tree below are made when someone asks for them.
 // Folders own what is in them; nodes know their folders weakly, so that nothing owns itself.
 
 #include <sys/stat.h>
@@ -165,7 +165,7 @@ class TreeFolder final : public Folder {
   /// Takes a name that is there away; `path` is what it was called.
   void erase(std::string_view name, std::string_view path);
   [[nodiscard]] bool empty();
-  /// Calls for each child that is known by now, also of the tree below where it was looked into.
+  /// Calls for each child that has a node: made by the guest, put in, or asked for.
   void each(const std::function<void(const std::string&, const NodePtr&)>& visit) const;
 
  protected:
@@ -173,15 +173,27 @@ class TreeFolder final : public Folder {
 
  private:
   friend class FileSystem;
+  /// A name here. What is in the tree below has no node until someone asks for it.
   struct Child {
     NodePtr node;
+    uint64_t lower = 0;  // number in the tree below, while there is no node
+    uint64_t number = 0;
+    uint32_t type = 0;
     uint64_t position = 0;
   };
+  struct Position {
+    uint64_t position = 0;
+    const std::string* name = nullptr;  // a key of children_; null: it has gone
+  };
   int64_t load();
-  void add(std::string name, NodePtr node);
+  void add(std::string name, Child child);
+  void adopt(std::string_view name, Node& node);
+  void forget_position(uint64_t position);
+  NodePtr make_node(const std::string& name, const Child& child);
 
   std::map<std::string, Child, std::less<>> children_;
-  std::map<uint64_t, const std::string*> positions_;  // keys of children_, by position
+  std::vector<Position> positions_;  // ascending
+  size_t gone_positions_ = 0;
   uint64_t next_position_ = 2;
   uint64_t unloaded_ = 0;  // number in the tree below, while it has not been listed
   uint32_t folders_ = 0;
