@@ -98,7 +98,8 @@ std::string status_to_json(const Status& s) {
                        {"excluded", s.sequence.kernel.excluded}}},
                      {"saves", s.sequence.saves},
                      {"save_errors", s.sequence.save_errors},
-                     {"shipped", s.sequence.shipped}};
+                     {"shipped", s.sequence.shipped},
+                     {"imported", s.sequence.imported}};
   out["rss_bytes"] = s.rss_bytes;
   return out.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }

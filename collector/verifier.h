@@ -26,6 +26,7 @@ struct Checked {
   std::vector<Alert> alerts;               ///< accepted, lane alerts
   uint64_t alerts_unread = 0;              ///< events of the alerts lane in which no alert could be read
   std::vector<DetonationRow> detonations;  ///< accepted, lane telemetry
+  std::vector<ProfileRow> profiles;        ///< the same
   std::vector<CommandNews> commands;       ///< the same
 };
 

@@ -211,6 +211,37 @@ void add_score(CLI::App& root, ScoreOptions& o) {
   app->add_flag("--json", o.json, "One JSON object a trace, with the score of each detector");
 }
 
+void add_profiles(CLI::App& root, ProfilesOptions& o) {
+  CLI::App* profiles = root.add_subcommand("profiles", "What nodes know of their programs' calls, and the fleet of it");
+  profiles->require_subcommand(1);
+  const auto subcommand = [&](const char* name, const char* about, ProfilesOptions::What what) {
+    CLI::App* app = profiles->add_subcommand(name, about);
+    app->callback([&o, what] { o.what = what; });
+    app->add_option("--min-nodes", o.min_nodes, "Sequences of calls count when at least so many nodes know them")
+        ->type_name("N")
+        ->check(CLI::Range(1, 256))
+        ->capture_default_str();
+    add_time_range(*app, o.since, nullptr);
+    return app;
+  };
+  constexpr const char* path = "Only programs at this path; * and ? stand for any characters";
+  CLI::App* list = subcommand("list", "One line for each program", ProfilesOptions::What::list);
+  add_node(*list, o.node);
+  list->add_option("--path", o.path, path)->type_name("PATTERN");
+  list->add_flag("--json", o.json, "One JSON object a program");
+  CLI::App* show = subcommand("show", "Each node's part in one program's profile", ProfilesOptions::What::show);
+  show->add_option("program", o.path, "The program's path; * and ? stand for any characters")
+      ->type_name("PATH")
+      ->required();
+  show->add_flag("--json", o.json, "One JSON object a program");
+  CLI::App* to_file = subcommand("export", "Write what enough nodes know to a file that agents take in, signed",
+                                 ProfilesOptions::What::export_file);
+  to_file->add_option("file", o.file, "The file; [sequence] import in agent.toml names it")
+      ->type_name("FILE")
+      ->required();
+  to_file->add_option("--path", o.path, path)->type_name("PATTERN");
+}
+
 std::string check_mapping(const std::string& text) {
   const size_t colon = text.rfind(":/");
   return colon == std::string::npos || colon == 0 ? "'" + text + "': write HOST:GUEST, GUEST absolute" : std::string();
@@ -288,6 +319,7 @@ std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments)
   QueryOptions query;
   NodesOptions nodes;
   StatusOptions status;
+  ProfilesOptions profiles;
   VerifyOptions verify;
   DemoOptions demo;
   RulesOptions rules;
@@ -325,6 +357,7 @@ std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments)
       ->add_flag("--json", nodes.json, "One JSON array");
   add_verify(app, verify);
   app.add_subcommand("status", "Say how the collector does")->add_flag("--json", status.json, "One JSON object");
+  add_profiles(app, profiles);
   add_demo(app, demo);
   add_rules(app, rules);
   add_score(app, score);
@@ -341,6 +374,7 @@ std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments)
   if (app.got_subcommand("tail")) result.command = tail;
   if (app.got_subcommand("query")) result.command = query;
   if (app.got_subcommand("nodes")) result.command = nodes;
+  if (app.got_subcommand("profiles")) result.command = profiles;
   if (app.got_subcommand("verify")) result.command = verify;
   if (app.got_subcommand("status")) result.command = status;
   if (app.got_subcommand("demo")) result.command = demo;
