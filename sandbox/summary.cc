@@ -15,6 +15,8 @@ namespace shrike::sandbox {
 
 namespace {
 
+constexpr size_t sockets_max = 65'536;
+
 const std::string* text_of(const Call& call, TextKind kind) {
   const auto found =
       std::find_if(call.texts.begin(), call.texts.end(), [&](const CallText& text) { return text.kind == kind; });
@@ -96,6 +98,11 @@ void Summary::count(const Call& call) {
     return;
   }
   outside(call);
+  if (call.abi == CallAbi::x86_64 && call.number == SYS_socket && call.result >= 0 && datagrams_.size() < sockets_max) {
+    // Its number may have been another's before.
+    const auto key = std::pair(call.pid, static_cast<int32_t>(call.result));
+    (call.args[1] & 0xf) == SOCK_DGRAM ? void(datagrams_.insert(key)) : void(datagrams_.erase(key));
+  }
   if (call.abi == CallAbi::x86_64 && (call.number == SYS_connect || call.number == SYS_sendto)) connected(call);
 }
 
@@ -176,8 +183,10 @@ void Summary::connected(const Call& call) {
   const auto address = bytes == nullptr ? std::nullopt : sockaddr_text(*bytes);
   if (!address || address->empty()) return;
   const bool local = address->front() == '/' || address->front() == '@';
-  // A datagram without a connection; what is connected may be either, and the sink knows better.
-  const bool datagram = call.number == SYS_sendto;
+  // Not a connection but a question which address it would have: how resolvers sort answers.
+  if (!local && address->ends_with(":0")) return;
+  const bool datagram =
+      call.number == SYS_sendto || datagrams_.contains({call.pid, static_cast<int32_t>(call.args[0])});
   if (Connection* c = connection(local ? "unix" : datagram ? "udp" : "tcp", *address); c != nullptr && c->pid == 0)
     c->pid = call.pid;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,7 @@ class Summary final : public CallSink {
   uint64_t processes_dropped_ = 0;
   std::vector<Connection> connections_;
   std::map<std::string, size_t> by_address_;
+  std::set<std::pair<uint32_t, int32_t>> datagrams_;  // process and descriptor
   uint64_t connections_dropped_ = 0;
   std::map<std::pair<std::string, std::string>, uint64_t> refusals_;
   uint64_t refusals_dropped_ = 0;

@@ -52,7 +52,7 @@ struct ProcessOptions {
   TracerSource* tracers = nullptr;  ///< null: notification alone
   std::string no_tracers;           ///< why
   RootView view;
-  std::string name;  ///< of the control group: unique on this host
+  std::string name;  ///< job_group_name()
   uid_t uid = 0;     ///< Sandbox::prepare
 };
 

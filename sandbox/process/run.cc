@@ -19,6 +19,7 @@ namespace {
 constexpr int tick_ms = 50;  // how exact the limits of time are
 constexpr size_t output_chunk = 64u << 10;
 constexpr int chunks_at_once = 16;
+constexpr int words_at_once = 256;
 
 struct Pipe {
   Fd read, write;
@@ -113,6 +114,7 @@ void Run::watch() {
     if (fds[3].revents != 0) read_output(error_, true);
     if (fds[0].revents != 0) hear_init();
     teller_.exchange();
+    hold_back();
     if (fds[1].revents != 0) break;
     if (teller_.stop_asked()) end(Status::signalled, "stopped: the client asked for it, or has gone");
     look_at_policy();
@@ -120,6 +122,12 @@ void Run::watch() {
     if (ended_) break;
   }
   end_ns_ = boot_now_ns();
+}
+
+/// The program waits for a slow client, so that nothing is lost; its limits of time go on.
+void Run::hold_back() {
+  const bool behind = teller_.behind(held_);
+  if (behind != held_ && sandbox_.cgroup().freeze(behind)) held_ = behind;
 }
 
 void Run::look_at_policy() {
@@ -140,7 +148,8 @@ void Run::look_at_limits() {
 }
 
 void Run::hear_init() {
-  for (;;) {
+  // A program that fills its sink must not keep us from looking at its limits.
+  for (int i = 0; i < words_at_once; ++i) {
     auto heard = hear(sandbox_.link(), false);
     if (!heard) return end(Status::internal_error, heard.error().message);
     if (!*heard) return;

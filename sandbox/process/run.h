@@ -32,6 +32,7 @@ class Run {
   void hear_init();
   void read_output(Fd& from, bool error);
   void look_at_limits();
+  void hold_back();
   void look_at_policy();
   void forget_given(Report& report) const;
   std::vector<pollfd> watched() const;
@@ -51,6 +52,7 @@ class Run {
   std::vector<Step> steps_;
   std::vector<std::string> notes_;
   bool told_begin_ = false;
+  bool held_ = false;  // the program is stopped until the client has caught up
   uint64_t end_ns_ = 0;
 };
 
