@@ -366,6 +366,20 @@ TEST_F(Sockets, TellWhichServerTlsWasToReach) {
   EXPECT_EQ(connections()[0].name, name);
 }
 
+TEST_F(Sockets, AnswerARequestWhoseHeadNeverEnds) {
+  SocketPtr web = socket(AF_INET, SOCK_STREAM);
+  EXPECT_EQ(connect(*web, v4(0xcb007107, 80)), 0);
+  send(*web, "GET / HTTP/1.1\r\nHost: long.example\r\nX: ");
+  EXPECT_EQ(receive(*web), again);
+  send(*web, std::string(10'000, 'x'));
+  EXPECT_TRUE(receive(*web).starts_with("HTTP/1.1 200 OK"));
+  EXPECT_EQ(connections()[0].name, "long.example");
+}
+
+TEST_F(Sockets, UseEphemeralPortsAgain) {
+  for (int i = 0; i < 60'000; ++i) ASSERT_EQ(socket(AF_INET, SOCK_STREAM)->listen(1), 0);
+}
+
 TEST_F(Sockets, ReachNobodyWithoutANetworkButTheAttemptIsTold) {
   world = make(Network::none);
   EXPECT_EQ(connect(*socket(AF_INET, SOCK_STREAM), v4(0xcb007107, 80)), -ENETUNREACH);
