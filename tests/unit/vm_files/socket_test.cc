@@ -62,7 +62,7 @@ struct Sockets : testing::Test {
     out.resize(std::min<size_t>(most, static_cast<size_t>(got)));
     return out;
   }
-  static const std::string again, refused;
+  static const std::string again;
   std::vector<Connection> connections() {
     uint64_t dropped = 0;
     return world->connections(1000, dropped);
