@@ -340,6 +340,7 @@ void Daemon::Impl::post_status(const probe::Counters& kernel) {
   if (http != nullptr) status.http = http->counts();
   status.sequence = sequence->status();
   if (responder) status.response = responder->counts();
+  if (sandboxing) sandboxing->describe(status.sandbox);
   status.rss_bytes = resident_bytes();
   board.post(std::move(status));
 }

@@ -80,6 +80,10 @@ std::string status_to_json(const Status& s) {
                      {"withheld", s.response.withheld},
                      {"failed", s.response.failed},
                      {"breaker_open", s.response.breaker_open}};
+  out["sandbox"] = {{"enabled", s.sandbox.enabled},   {"from_collector", s.sandbox.from_collector},
+                    {"jobs", s.sandbox.jobs},         {"failed", s.sandbox.failed},
+                    {"running", s.sandbox.running},   {"events_dropped", s.sandbox.events_dropped},
+                    {"commands", s.sandbox.commands}, {"commands_refused", s.sandbox.commands_refused}};
   out["sequence"] = {{"mode", s.sequence.mode},
                      {"running", s.sequence.running},
                      {"calls", s.sequence.kernel.calls},

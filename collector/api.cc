@@ -85,11 +85,11 @@ class HttpApi : public Api {
   void events(const Request& request, Response& response);
   void batches(const Request& request, Response& response);
   void proof(const Request& request, Response& response);
-  void profiles(const Request& request, Response& response);
-  void fleet(const Request& request, Response& response);
   void detonations(const Request& request, Response& response);
   void commands(const Request& request, Response& response);
   void order(const Request& request, Response& response);
+  void profiles(const Request& request, Response& response);
+  void fleet(const Request& request, Response& response);
   Result<IndexReader> index() const { return IndexReader::open(index_path(parts_.state_dir)); }
 
   ApiParts parts_;
@@ -164,11 +164,11 @@ void HttpApi::routes() {
   server_.Get("/v1/events", [this](const Request& q, Response& r) { events(q, r); });
   server_.Get("/v1/batches", [this](const Request& q, Response& r) { batches(q, r); });
   server_.Get("/v1/proof", [this](const Request& q, Response& r) { proof(q, r); });
-  server_.Get("/v1/profiles", [this](const Request& q, Response& r) { profiles(q, r); });
-  server_.Get("/v1/profiles/fleet", [this](const Request& q, Response& r) { fleet(q, r); });
   server_.Get("/v1/detonations", [this](const Request& q, Response& r) { detonations(q, r); });
   server_.Get("/v1/commands", [this](const Request& q, Response& r) { commands(q, r); });
   server_.Post("/v1/commands", [this](const Request& q, Response& r) { order(q, r); });
+  server_.Get("/v1/profiles", [this](const Request& q, Response& r) { profiles(q, r); });
+  server_.Get("/v1/profiles/fleet", [this](const Request& q, Response& r) { fleet(q, r); });
 }
 
 /// Runs `send` as the whole body; what it returns as an error becomes the body's last line.

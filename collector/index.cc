@@ -13,7 +13,7 @@
 namespace shrike::collector {
 namespace {
 
-constexpr int schema_version = 2;
+constexpr int schema_version = 3;
 constexpr size_t profiles_of_node = 8192;
 constexpr uint64_t always_checked_bytes = 32u << 20;
 

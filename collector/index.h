@@ -173,18 +173,18 @@ struct VerdictQuery {
 };
 [[nodiscard]] bool matches(const VerdictQuery& query, const VerdictRow& row);
 
-struct ProfileQuery {
-  std::string node;
-  std::string path;  ///< a pattern, as a shell's
-  uint64_t received_since_ns = 0;
-};
-
 struct DetonationQuery {
   uint64_t since_ns = 0;
   uint64_t until_ns = UINT64_MAX;
   std::string node;
   std::string id;
   std::optional<uint64_t> limit;  ///< only the newest so many
+};
+
+struct ProfileQuery {
+  std::string node;
+  std::string path;  ///< a pattern, as a shell's
+  uint64_t received_since_ns = 0;
 };
 
 struct BatchQuery {
@@ -219,10 +219,10 @@ class IndexReader {
   Result<void> alerts(const AlertQuery& query, uint64_t last, const Line& each);
   /// The same; accepted batches and other verdicts in the order they came.
   Result<void> verdicts(const VerdictQuery& query, uint64_t last, const Line& each);
-  /// By path, mtime and node; stops when `each` returns false. It must not wait: meanwhile the log cannot be folded.
-  Result<void> profiles(const ProfileQuery& query, const std::function<bool(ProfileRow)>& each);
   /// What sandboxed programs did, oldest report first.
   Result<void> detonations(const DetonationQuery& query, const Line& each);
+  /// By path, mtime and node; stops when `each` returns false. It must not wait: meanwhile the log cannot be folded.
+  Result<void> profiles(const ProfileQuery& query, const std::function<bool(ProfileRow)>& each);
   /// At most `limit` places with a serial after `after`, in the order of storage; or, `descending`, before it.
   Result<std::vector<BatchPlace>> batches(const BatchQuery& query, uint64_t after, size_t limit, bool descending);
 

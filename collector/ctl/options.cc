@@ -201,7 +201,12 @@ void add_score(CLI::App& root, ScoreOptions& o) {
   app->add_option("--fit", o.fit, "Normal traces to learn from, one a line: name, tab, calls")
       ->type_name("FILE")
       ->required();
-  app->add_option("--input", o.input, "Traces to score; - for standard input")->type_name("FILE")->required();
+  app->add_option("--input", o.input, "Traces to score; - for standard input")->type_name("FILE");
+  app->add_option("--save", o.save, "Keep what was learnt here, for an agent's [sandbox] background")
+      ->type_name("FILE");
+  app->callback([&o] {
+    if (o.input.empty() && o.save.empty()) throw CLI::RequiredError("--input or --save");
+  });
   app->add_option_function<std::string>(
          "--calls",
          [&o](const std::string& text) { o.calls = text == "names" ? CallNotation::names : CallNotation::numbers; },
@@ -209,37 +214,6 @@ void add_score(CLI::App& root, ScoreOptions& o) {
       ->type_name("NOTATION")
       ->check(CLI::IsMember({"numbers", "names"}));
   app->add_flag("--json", o.json, "One JSON object a trace, with the score of each detector");
-}
-
-void add_profiles(CLI::App& root, ProfilesOptions& o) {
-  CLI::App* profiles = root.add_subcommand("profiles", "What nodes know of their programs' calls, and the fleet of it");
-  profiles->require_subcommand(1);
-  const auto subcommand = [&](const char* name, const char* about, ProfilesOptions::What what) {
-    CLI::App* app = profiles->add_subcommand(name, about);
-    app->callback([&o, what] { o.what = what; });
-    app->add_option("--min-nodes", o.min_nodes, "Sequences of calls count when at least so many nodes know them")
-        ->type_name("N")
-        ->check(CLI::Range(1, 256))
-        ->capture_default_str();
-    add_time_range(*app, o.since, nullptr);
-    return app;
-  };
-  constexpr const char* path = "Only programs at this path; * and ? stand for any characters";
-  CLI::App* list = subcommand("list", "One line for each program", ProfilesOptions::What::list);
-  add_node(*list, o.node);
-  list->add_option("--path", o.path, path)->type_name("PATTERN");
-  list->add_flag("--json", o.json, "One JSON object a program");
-  CLI::App* show = subcommand("show", "Each node's part in one program's profile", ProfilesOptions::What::show);
-  show->add_option("program", o.path, "The program's path; * and ? stand for any characters")
-      ->type_name("PATH")
-      ->required();
-  show->add_flag("--json", o.json, "One JSON object a program");
-  CLI::App* to_file = subcommand("export", "Write what enough nodes know to a file that agents take in, signed",
-                                 ProfilesOptions::What::export_file);
-  to_file->add_option("file", o.file, "The file; [sequence] import in agent.toml names it")
-      ->type_name("FILE")
-      ->required();
-  to_file->add_option("--path", o.path, path)->type_name("PATTERN");
 }
 
 std::string check_mapping(const std::string& text) {
@@ -309,6 +283,37 @@ void add_run(CLI::App& root, RunOptions& o) {
   app->add_flag("--json", o.json, "One JSON object on standard output, with what the program printed");
   app->add_flag("--exit-code", o.exit_code, "End with the program's own code: 128 and the signal, 124 out of time");
   app->add_option("command", o.command, "The program and its arguments, after --")->type_name("PROGRAM")->required();
+}
+
+void add_profiles(CLI::App& root, ProfilesOptions& o) {
+  CLI::App* profiles = root.add_subcommand("profiles", "What nodes know of their programs' calls, and the fleet of it");
+  profiles->require_subcommand(1);
+  const auto subcommand = [&](const char* name, const char* about, ProfilesOptions::What what) {
+    CLI::App* app = profiles->add_subcommand(name, about);
+    app->callback([&o, what] { o.what = what; });
+    app->add_option("--min-nodes", o.min_nodes, "Sequences of calls count when at least so many nodes know them")
+        ->type_name("N")
+        ->check(CLI::Range(1, 256))
+        ->capture_default_str();
+    add_time_range(*app, o.since, nullptr);
+    return app;
+  };
+  constexpr const char* path = "Only programs at this path; * and ? stand for any characters";
+  CLI::App* list = subcommand("list", "One line for each program", ProfilesOptions::What::list);
+  add_node(*list, o.node);
+  list->add_option("--path", o.path, path)->type_name("PATTERN");
+  list->add_flag("--json", o.json, "One JSON object a program");
+  CLI::App* show = subcommand("show", "Each node's part in one program's profile", ProfilesOptions::What::show);
+  show->add_option("program", o.path, "The program's path; * and ? stand for any characters")
+      ->type_name("PATH")
+      ->required();
+  show->add_flag("--json", o.json, "One JSON object a program");
+  CLI::App* to_file = subcommand("export", "Write what enough nodes know to a file that agents take in, signed",
+                                 ProfilesOptions::What::export_file);
+  to_file->add_option("file", o.file, "The file; [sequence] import in agent.toml names it")
+      ->type_name("FILE")
+      ->required();
+  to_file->add_option("--path", o.path, path)->type_name("PATTERN");
 }
 
 }  // namespace

@@ -47,6 +47,7 @@ TEST(Manual, AndCompletionKnowEveryCommandAndOption) {
                                                   {"rules", "check"},
                                                   {"rules", "explain"},
                                                   {"rules", "test"},
+                                                  {"run"},
                                                   {"score"}}) {
     std::string name;
     for (const std::string& word : command) name += " " + word;
