@@ -107,8 +107,9 @@ class FileSystem {
   /// Puts any node; `mount`: it is on another volume, and cannot be removed.
   int64_t put_node(std::string_view path, NodePtr node, bool mount = false);
 
-  /// What the guest has made or changed and not removed, with hashes, `most` at most; `dropped` counts the rest. Files
-  /// are hashed up to 256 MiB each and 1 GiB all together, holes included; a larger one has an empty hash.
+  /// What the guest has made or changed and not removed, with hashes: executable files first, then large ones, `most`
+  /// at most; `dropped` counts the rest. Files are hashed up to 256 MiB each and 1 GiB all together, holes included; a
+  /// larger one has an empty hash.
   [[nodiscard]] std::vector<Artefact> artefacts(size_t most, uint64_t& dropped) const;
   [[nodiscard]] uint64_t written_bytes() const { return store_->account->written_bytes; }
 

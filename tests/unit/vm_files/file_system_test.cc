@@ -130,6 +130,20 @@ TEST(FileSystem, ListsArtefactsThatAreStillThereWithHashes) {
   EXPECT_EQ(dropped, 1u);
 }
 
+TEST(FileSystem, ListsWhatCanBeExecutedBeforeWhatIsMany) {
+  GuestFiles guest;
+  for (int i = 0; i < 50; ++i) guest.write("/a" + std::to_string(i), "chaff");
+  guest.write("/z", "p");
+  EXPECT_EQ(guest.files.change_mode(*guest.node("/z"), 0755), 0);
+  guest.write("/large", std::string(9000, 'x'));
+  uint64_t dropped = 0;
+  const auto artefacts = guest.files.artefacts(2, dropped);
+  ASSERT_EQ(artefacts.size(), 2u);
+  EXPECT_EQ(artefacts[0].path, "/z");
+  EXPECT_EQ(artefacts[1].path, "/large");
+  EXPECT_EQ(dropped, 50u);
+}
+
 TEST(FileSystem, ExchangesAndRefusesToReplace) {
   GuestFiles guest;
   guest.write("/a", "A");
