@@ -1,5 +1,5 @@
 #pragma once
-// What a name in the guest's tree stands for. Nodes of the tree below are made when their folder is first looked into.
+// What a name in the guest's tree stands for. Nodes of the tree below are made when they are first asked for.
 // Folders own what is in them; nodes know their folders weakly, so that nothing owns itself.
 
 #include <sys/stat.h>
@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -174,16 +175,21 @@ class TreeFolder final : public Folder {
  private:
   friend class FileSystem;
   struct Child {
-    NodePtr node;
+    NodePtr node;  // null: of the tree below, and nobody has asked for it
     uint64_t position = 0;
+    uint64_t lower = 0, number = 0;  // what such a one will be
+    uint32_t type = 0;
   };
   int64_t load();
-  void add(std::string name, NodePtr node);
+  void add(std::string name, Child child);
+  void add_lower(TreeEntry entry);
+  const NodePtr& node_of(const std::string& name, Child& child);
 
   std::map<std::string, Child, std::less<>> children_;
   std::map<uint64_t, const std::string*> positions_;  // keys of children_, by position
   uint64_t next_position_ = 2;
-  uint64_t unloaded_ = 0;  // number in the tree below, while it has not been listed
+  uint64_t unloaded_ = 0;                    // number in the tree below, while it has not been listed
+  std::set<std::string, std::less<>> gone_;  // names that were taken away before it was
   uint32_t folders_ = 0;
   bool from_below_ = false;
 };
@@ -195,6 +201,8 @@ class FileNode final : public Node {
   FileNode(StorePtr store, uint32_t mode, Volume volume = Volume::root);
   /// With bytes that are on nobody's account.
   FileNode(StorePtr store, uint32_t mode, std::string bytes);
+  /// The same, above `file` of the tree below, which need not list it.
+  FileNode(StorePtr store, uint32_t mode, uint64_t file, uint64_t size_bytes);
   /// One that the guest has made without a name; null: it may make no more.
   static std::shared_ptr<FileNode> nameless(const StorePtr& store, uint32_t mode, Volume volume);
 
