@@ -25,6 +25,7 @@ namespace shrike::sandbox::process {
 namespace {
 
 constexpr uint32_t ring_bytes = 8u << 20;
+constexpr int at_once = 16'384;  // records of one round
 
 int say_nothing(libbpf_print_level, const char*, va_list) { return 0; }
 
@@ -102,10 +103,12 @@ class EbpfTracer final : public Tracer {
   [[nodiscard]] uint64_t began_ns() const override { return began_ns_; }
   void read(CallSink& calls) override {
     out_ = &calls;
+    taken_ = 0;
     ::ring_buffer__consume(ring_);
   }
   uint64_t finish(CallSink& calls) override {
-    read(calls);
+    do read(calls);
+    while (taken_ >= at_once);
     const auto& slot = const_cast<const volatile sandbox_slot&>(trace_.shared[slot_]);
     return order_.finish(slot.seq, calls) + slot.untraced;
   }
@@ -116,8 +119,10 @@ class EbpfTracer final : public Tracer {
   static int take(void* self, void* data, size_t size) {
     auto& tracer = *static_cast<EbpfTracer*>(self);
     if (tracer.discard_) return 0;
+    // Who fills the ring as fast as we empty it must not keep us: an error ends this round behind this record.
+    const int go_on = ++tracer.taken_ < at_once ? 0 : -EAGAIN;
     auto call = decode_record({static_cast<const std::byte*>(data), size});
-    if (!call) return 0;  // its number stays missing: counted as lost
+    if (!call) return go_on;  // its number stays missing: counted as lost
     if (call->kind == CallKind::exec && tracer.began_ns_ == 0) tracer.began_ns_ = call->time_ns;
     if ((call->flags & call_denied) != 0 &&
         tracer.policy_->evaluate(call->abi, call->number, call->args) == Verdict::unknown)
@@ -128,7 +133,7 @@ class EbpfTracer final : public Tracer {
       call->result = -EPERM;
     }
     tracer.order_.add(std::move(*call), *tracer.out_);
-    return 0;
+    return go_on;
   }
 
   EbpfTrace::Impl& trace_;
@@ -139,6 +144,7 @@ class EbpfTracer final : public Tracer {
   CallSink* out_ = nullptr;
   TraceOrder order_;
   bool discard_ = false;
+  int taken_ = 0;  // in this round
   uint64_t began_ns_ = 0;
 };
 
