@@ -153,6 +153,7 @@ Keys keys_of(Config& config, const std::string& folder) {
       {"sequence.learn_calls", number(config.sequence.learn_calls)},
       {"sequence.reports_per_s", number(config.sequence.reports_per_s)},
       {"sequence.keep_days", number(config.sequence.keep_days)},
+      {"sequence.import", paths(config.sequence.import, folder)},
       {"sequence.max_programs", number(config.sequence.limits.programs)},
       {"sequence.max_ngrams", number(config.sequence.limits.ngrams)},
       {"sequence.program_ngrams", number(config.sequence.limits.ngrams_each)},
@@ -242,6 +243,9 @@ Result<void> check_sequence(const SequenceConfig& config) {
     if (!path.starts_with('/') || path.find("/../") != std::string::npos || has_nul(path))
       return wrong("sequence.exclude_cgroups", "must name cgroups from the root of their hierarchy: \"/system.slice\"");
   if (config.exclude_cgroups.size() > 64) return wrong("sequence.exclude_cgroups", "64 at most");
+  for (const auto& file : config.import)
+    if (file.empty() || has_nul(file)) return wrong("sequence.import", "holds an empty name");
+  if (config.import.size() > 16) return wrong("sequence.import", "16 files at most");
   TRY_VOID(in_range("sequence.sample", config.sample, 1, 1'000'000));
   TRY_VOID(in_range("sequence.learn_s", config.learn_s, 0, 365 * 86'400));
   TRY_VOID(in_range("sequence.reports_per_s", config.reports_per_s, 1, 1000));

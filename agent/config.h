@@ -20,8 +20,9 @@ struct SequenceConfig {
   std::vector<std::string> exclude_cgroups;  ///< paths below the v2 hierarchy
   uint32_t learn_s = 600;
   uint32_t learn_calls = 20'000;
-  uint32_t reports_per_s = 10;  ///< of each program
-  uint32_t keep_days = 30;      ///< 0: for ever
+  uint32_t reports_per_s = 10;      ///< of each program
+  uint32_t keep_days = 30;          ///< 0: for ever
+  std::vector<std::string> import;  ///< files that the collector made of many nodes' profiles
   SequenceLimits limits;
   bool operator==(const SequenceConfig&) const = default;
 };

@@ -26,6 +26,7 @@ struct Reload {
   Config config;
   LoadedRules loaded;
   FilterSpec filter;
+  bool sequence_anew = false;  ///< sequence scoring has a new beginning
 };
 
 struct Daemon::Impl {

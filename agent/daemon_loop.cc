@@ -149,7 +149,7 @@ void Daemon::Impl::begin_reload() {
     LoadedRules loaded = TRY(load_rules(config.rules.files, host_name(), config.rules.first));
     FilterSpec wanted = filter_for(loaded.rules, config.filter.kinds);
     std::vector<std::string> warnings;
-    const bool anew = sequence_anew || config.sequence != options.config.sequence;
+    const bool anew = sequence_anew || config.sequence != options.config.sequence || sequence->fleet_changed(config);
     if (anew) {
       const auto begin = sequence->renewal(config, source->sequence_profiles(), wall_now_ns(), warnings);
       TRY_VOID(source->reload(wanted, &begin));
@@ -157,7 +157,7 @@ void Daemon::Impl::begin_reload() {
       TRY_VOID(source->reload(wanted));
     }
     for (const auto& warning : warnings) spdlog::warn("{}", warning);
-    return Reload{std::move(config), std::move(loaded), std::move(wanted)};
+    return Reload{std::move(config), std::move(loaded), std::move(wanted), anew};
   });
 }
 
@@ -207,7 +207,7 @@ void Daemon::Impl::apply(Reload next) {
   options.config.rules = next.config.rules;
   options.config.filter.kinds = next.config.filter.kinds;
   options.config.log = next.config.log;
-  if (sequence_anew || next.config.sequence != options.config.sequence) {
+  if (next.sequence_anew) {
     sequence->renewed(next.config, wall_now_ns());
     pipeline->set_sequence(sequence->alerts(wall_now_ns()));
   }
@@ -340,6 +340,7 @@ void Daemon::Impl::post_status(const probe::Counters& kernel) {
   if (http != nullptr) status.http = http->counts();
   status.sequence = sequence->status();
   if (responder) status.response = responder->counts();
+  if (sandboxing) sandboxing->describe(status.sandbox);
   status.rss_bytes = resident_bytes();
   board.post(std::move(status));
 }

@@ -25,6 +25,10 @@ Result<Fd> listen_at(const std::string& path) {
   TRY_VOID(make_dirs(path.substr(0, path.rfind('/')), 0755));
   Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return errno_error("socket");
+  // One that was left behind answers nobody.
+  const Fd other(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (::connect(other.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+    return Error{path + ": another agent listens there", EADDRINUSE};
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return errno_error(path);
   // Nobody else's from the moment it is there.
   const mode_t before = ::umask(0177);

@@ -137,6 +137,12 @@ std::string status_to_metrics(const Status& s) {
   Families::put(actions, number(s.response.failed), {{"outcome", "failed"}});
   out.one(MetricType::Gauge, "response_breaker_open", "1 when too many actions made the agent observe only",
           s.response.breaker_open ? 1 : 0);
+  out.one(MetricType::Counter, "sandbox_jobs_total", "Programs detonated", number(s.sandbox.jobs));
+  out.one(MetricType::Counter, "sandbox_jobs_failed_total", "Programs that could not be detonated",
+          number(s.sandbox.failed));
+  out.one(MetricType::Gauge, "sandbox_jobs_running", "Programs in sandboxes now", number(s.sandbox.running));
+  out.one(MetricType::Counter, "commands_refused_total", "Messages on the command subject that were not obeyed",
+          number(s.sandbox.commands_refused));
   sequence_families(out, s.sequence);
   out.one(MetricType::Gauge, "resident_bytes", "Resident memory", number(s.rss_bytes));
   out.one(MetricType::Gauge, "status_time_seconds", "When these figures were taken",

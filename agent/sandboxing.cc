@@ -90,13 +90,17 @@ void Sandboxing::stop() {
   if (commands_) commands_->stop();
 }
 
-Sandboxing::Status Sandboxing::status() const {
-  Status status;
+void Sandboxing::describe(Status::Sandbox& status) const {
+  const auto jobs = detonator_->counts();
   status.enabled = true;
   status.from_collector = from_collector_;
-  status.jobs = detonator_->counts();
-  if (commands_) status.commands = commands_->counts();
-  return status;
+  status.jobs = jobs.jobs;
+  status.failed = jobs.failed;
+  status.running = jobs.running;
+  status.events_dropped = jobs.events_dropped;
+  if (!commands_) return;
+  status.commands = commands_->counts().messages;
+  status.commands_refused = commands_->counts().refused;
 }
 
 }  // namespace shrike::agent

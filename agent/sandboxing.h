@@ -9,6 +9,7 @@
 #include "agent/detonator.h"
 #include "agent/job_server.h"
 #include "agent/outbox.h"
+#include "agent/status.h"
 #include "common/wire/batch.h"
 
 namespace shrike::agent {
@@ -37,13 +38,7 @@ class Sandboxing {
   /// Ends jobs and threads; what they had to tell can be drained after it.
   void stop();
 
-  struct Status {
-    bool enabled = false;
-    bool from_collector = false;
-    Detonator::Counts jobs;
-    CommandRunner::Counts commands;
-  };
-  [[nodiscard]] Status status() const;
+  void describe(Status::Sandbox& status) const;
 
  private:
   Sandboxing() = default;

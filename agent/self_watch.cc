@@ -102,7 +102,8 @@ void SelfWatch::evaluate(const Event& event, std::vector<Alert>& alerts) const {
 
 void SelfWatch::on_bpf(const Event& event, std::vector<Alert>& alerts) const {
   if (self_.pid == 0 || event.task.pid == self_.pid) return;
-  // Without pinned objects the way to another process's program, map or link begins with its id.
+  // The way to another process's program, map or link begins with its id; or with a descriptor that was taken from the
+  // agent, and then the kernel side knows whose it is.
   const auto id = static_cast<uint32_t>(event.arg[1]);
   const char* what = nullptr;
   switch (event.arg[0]) {
@@ -116,13 +117,15 @@ void SelfWatch::on_bpf(const Event& event, std::vector<Alert>& alerts) const {
       what = self_.links.contains(id) ? "link" : nullptr;
       break;
     default:
+      if (event.arg[4] == 1)
+        what = event.arg[3] == 1 ? "map" : event.arg[3] == 2 ? "program" : event.arg[3] == 3 ? "link" : "object";
       break;
   }
   if (what == nullptr) return;
-  alerts.push_back(about(
-      event, "Agent's eBPF objects reached for", Severity::critical,
-      who(event) + " took hold of a " + what + " (id " + std::to_string(id) + ") of the Shrike agent through bpf()",
-      impair_defences));
+  alerts.push_back(about(event, "Agent's eBPF objects reached for", Severity::critical,
+                         who(event) + " took hold of a " + what + " (id " + std::to_string(id) +
+                             ") of the Shrike agent through bpf(), command " + std::to_string(event.arg[0]),
+                         impair_defences));
 }
 
 void SelfWatch::on_signal(const Event& event, std::vector<Alert>& alerts) const {

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 
+#include "agent/sequence/fleet.h"
 #include "common/base/file.h"
+#include "common/wire/fleet_profiles.h"
 
 namespace shrike::agent {
 namespace {
@@ -24,6 +26,7 @@ sequence::BookOptions book_options(const Config& config) {
   options.file = config.state_dir + "/sequence";
   options.limits = config.sequence.limits;
   options.keep_ns = uint64_t{config.sequence.keep_days} * 86'400 * second_ns;
+  options.find = sequence::program_at;
   return options;
 }
 
@@ -32,6 +35,24 @@ std::string cgroup_root() {
   for (const char* place : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"})
     if (::statfs(place, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC) return place;
   return {};
+}
+
+constexpr size_t fleet_file_max = 96u << 20;
+constexpr size_t key_file_max = 4096;
+
+Result<PublicKey> collector_key(const std::string& path) {
+  std::string text = TRY(read_file(path, key_file_max));
+  while (!text.empty() && static_cast<unsigned char>(text.back()) <= ' ') text.pop_back();
+  auto key = PublicKey::from_hex(text);
+  if (!key) return key.error().in(path);
+  return key;
+}
+
+std::string digest_of_files(const std::vector<std::string>& files) {
+  std::string digests;
+  for (const std::string& file : files)
+    if (const auto bytes = read_file(file, fleet_file_max)) digests += as_bytes(sha256(*bytes));
+  return digests;
 }
 
 uint64_t overflows(const probe::SequenceCounters& c) { return c.programs_full + c.table_full; }
@@ -80,7 +101,51 @@ probe::SequenceOptions SequenceKeeper::begin(uint64_t now_ns, std::vector<std::s
                        loaded.error().message);
   }
   began_empty_ = options.known.empty();
+  const std::lock_guard lock(book_lock_);
+  import(config_, options, now_ns, warnings);
   return options;
+}
+
+// A file that cannot be used is said so, and does not keep the others, or the agent, from working.
+void SequenceKeeper::import(const Config& config, probe::SequenceOptions& options, uint64_t now_ns,
+                            std::vector<std::string>& warnings) {
+  const auto& files = config.sequence.import;
+  fleet_digest_ = digest_of_files(files);
+  imported_ = 0;
+  if (files.empty()) return;
+  const auto key = collector_key(config.collector.public_key_file);
+  if (!key) {
+    warnings.push_back("sequence.import: nothing is taken in, the collector's key is needed to check it: " +
+                       key.error().message);
+    return;
+  }
+  for (const std::string& file : files) {
+    const auto read = [&]() -> Result<std::vector<SequenceProfile>> {
+      const std::string bytes = TRY(read_file(file, fleet_file_max));
+      auto opened = open_profiles(bytes, *key, fleet_limits, ProfileSeal::fleet);
+      if (!opened) return opened.error().in(file);
+      return opened;
+    };
+    const auto fleet = read();
+    if (!fleet) {
+      warnings.push_back("sequence.import: not taken in: " + fleet.error().message);
+      continue;
+    }
+    const auto taken = sequence::take_fleet(options.known, *fleet, sequence::program_at, options.limits, now_ns);
+    imported_ += taken.programs;
+    if (taken.no_room > 0)
+      warnings.push_back("sequence.import: " + file + ": " + std::to_string(taken.no_room) +
+                         " programs of this host were left out, there is no room for them: see max_programs and "
+                         "max_ngrams");
+  }
+  for (const SequenceProfile& p : options.known) book_.saw(p.id, p.path);
+}
+
+bool SequenceKeeper::fleet_changed(const Config& config) {
+  if (config.sequence.mode == "off") return false;
+  const std::string now = digest_of_files(config.sequence.import);
+  const std::lock_guard lock(book_lock_);
+  return now != fleet_digest_;
 }
 
 sequence::SequenceAlerts SequenceKeeper::alerts(uint64_t now_ns) {
@@ -117,6 +182,7 @@ probe::SequenceOptions SequenceKeeper::renewal(const Config& config, std::vector
     ngrams += options.known[i].ngrams.size();
     if (ngrams > room(options.limits.ngrams)) options.known.resize(i);
   }
+  import(config, options, now_ns, warnings);
   return options;
 }
 
@@ -177,6 +243,7 @@ std::vector<std::string> SequenceKeeper::tick(const probe::KernelSource& source,
   const auto profiles = source.sequence_profiles();
   count(profiles);
   const std::lock_guard lock(book_lock_);
+  status_.imported = imported_;
   ship(profiles, sink, now_ns);
   const bool is_new = status_.kernel.learned != saved_learned_;
   const uint64_t every = is_new ? save_every_ns : save_unchanged_every_ns;

@@ -15,7 +15,7 @@
 
 namespace shrike::agent {
 
-/// Used by the loop thread only, but for renewal().
+/// Used by the loop thread only, but for renewal() and fleet_changed().
 class SequenceKeeper {
  public:
   /// What /status and the metrics say.
@@ -29,6 +29,7 @@ class SequenceKeeper {
     uint64_t saves = 0;
     uint64_t save_errors = 0;
     uint64_t shipped = 0;  ///< profiles
+    size_t imported = 0;   ///< programs of which the fleet's profiles were taken in
     probe::SequenceCounters kernel;
   };
 
@@ -44,6 +45,8 @@ class SequenceKeeper {
   /// thread.
   probe::SequenceOptions renewal(const Config& config, std::vector<SequenceProfile> known, uint64_t now_ns,
                                  std::vector<std::string>& warnings);
+  /// Whether a file that [sequence] import names is another one than was taken in. Any thread.
+  bool fleet_changed(const Config& config);
   /// It has.
   void renewed(const Config& config, uint64_t now_ns);
 
@@ -58,6 +61,8 @@ class SequenceKeeper {
   [[nodiscard]] const Status& status() const { return status_; }
 
  private:
+  void import(const Config& config, probe::SequenceOptions& options, uint64_t now_ns,
+              std::vector<std::string>& warnings);
   void count(const std::vector<SequenceProfile>& profiles);
   void ship(const std::vector<SequenceProfile>& profiles, Sink& sink, uint64_t now_ns);
 
@@ -71,6 +76,8 @@ class SequenceKeeper {
   uint64_t saved_ns_ = 0;
   uint64_t saved_learned_ = 0;
   uint64_t renewed_ns_ = 0;
+  std::string fleet_digest_;  // of the files taken in; book_lock_
+  size_t imported_ = 0;       // book_lock_
   std::future<Result<void>> writing_;
 };
 

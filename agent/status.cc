@@ -80,6 +80,10 @@ std::string status_to_json(const Status& s) {
                      {"withheld", s.response.withheld},
                      {"failed", s.response.failed},
                      {"breaker_open", s.response.breaker_open}};
+  out["sandbox"] = {{"enabled", s.sandbox.enabled},   {"from_collector", s.sandbox.from_collector},
+                    {"jobs", s.sandbox.jobs},         {"failed", s.sandbox.failed},
+                    {"running", s.sandbox.running},   {"events_dropped", s.sandbox.events_dropped},
+                    {"commands", s.sandbox.commands}, {"commands_refused", s.sandbox.commands_refused}};
   out["sequence"] = {{"mode", s.sequence.mode},
                      {"running", s.sequence.running},
                      {"calls", s.sequence.kernel.calls},
@@ -98,7 +102,8 @@ std::string status_to_json(const Status& s) {
                        {"excluded", s.sequence.kernel.excluded}}},
                      {"saves", s.sequence.saves},
                      {"save_errors", s.sequence.save_errors},
-                     {"shipped", s.sequence.shipped}};
+                     {"shipped", s.sequence.shipped},
+                     {"imported", s.sequence.imported}};
   out["rss_bytes"] = s.rss_bytes;
   return out.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }

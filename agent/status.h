@@ -67,6 +67,13 @@ struct Status {
   HttpOutput::Counts http;
   SequenceKeeper::Status sequence;
   respond::Responder::Counts response;
+  struct Sandbox {
+    bool enabled = false;
+    bool from_collector = false;
+    uint64_t jobs = 0, failed = 0, running = 0;
+    uint64_t events_dropped = 0;
+    uint64_t commands = 0, commands_refused = 0;
+  } sandbox;
   uint64_t rss_bytes = 0;
 };
 

@@ -5,11 +5,6 @@
 
 #include "call.h"
 
-struct path_argument {
-	__u64 user; /* pointer to the string; 0: the call has none */
-	__s32 dirfd;
-};
-
 #define PATH_ARGUMENT(which, directory, argument)       \
 	do {                                            \
 		(which)->dirfd = (__s32)(directory);    \

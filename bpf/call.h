@@ -41,25 +41,25 @@ static __always_inline void count_run(enum shrike_program program)
 /* The enum shrike_call of the call that `task` is in, or 0. `number` becomes the ABI's, without the x32 bit. */
 static __always_inline __u32 find_call(struct task_struct *task, __u64 *number, bool exit, __u16 *flags)
 {
+	__u64 at;
+
 	if (task->thread_info.status & TS_COMPAT) {
+		at = at_most(*number, SHRIKE_CALL_NUMBERS32);
 		*flags = SHRIKE_F_COMPAT32;
-		if (*number >= SHRIKE_CALL_NUMBERS32)
-			return 0;
-		return exit ? calls.exit32[*number] : calls.enter32[*number];
+		return exit ? calls.exit32[at] : calls.enter32[at];
 	}
 	if (*number & X32_BIT) {
 		*flags = SHRIKE_F_X32;
 		*number &= ~(__u64)X32_BIT;
 	}
-	if (*number >= SHRIKE_CALL_NUMBERS)
-		return 0;
-	return exit ? calls.exit64[*number] : calls.enter64[*number];
+	at = at_most(*number, SHRIKE_CALL_NUMBERS);
+	return exit ? calls.exit64[at] : calls.enter64[at];
 }
 
-/* May a call of this number, of whichever ABI, be one of ours? x32 numbers are beyond the table. */
+/* May a call of this number, of whichever ABI, be one of ours? */
 static __always_inline bool number_needed(__u64 number, __u8 when)
 {
-	return number >= SHRIKE_CALL_NUMBERS || calls.needed[number] & when;
+	return calls.needed[at_most(number, SHRIKE_CALL_NUMBERS)] & when;
 }
 
 static __always_inline void read_arguments(struct pt_regs *regs, struct call *c)

@@ -43,7 +43,7 @@ static __always_inline void read_given(__u32 which, __u64 user, struct given *g)
 	long n = -1;
 
 	if (user && text)
-		n = bpf_probe_read_user_str(text + GIVEN, SHRIKE_PATH_MAX, (const void *)user);
+		n = read_user_string(text + GIVEN, SHRIKE_PATH_MAX, user);
 	g->length = -1;
 	g->absolute = 0;
 	g->odd = 0;
@@ -65,8 +65,8 @@ static __always_inline void keep(struct entry *e, int which, __u64 user)
 	if (!user)
 		return;
 	/* Most paths are short, and to the stack, a copy from user memory that is checked for its target is cheaper. */
-	n = bpf_probe_read_user_str(small, sizeof(small), (const void *)user);
-	if (n <= 0)
+	n = read_user_string(small, sizeof(small), user);
+	if (n < 0)
 		return;
 	if (n < sizeof(small)) {
 #pragma unroll
@@ -76,7 +76,7 @@ static __always_inline void keep(struct entry *e, int which, __u64 user)
 		pad_text(e->text[which], n - 1, ENTRY_TEXT);
 		return;
 	}
-	n = bpf_probe_read_user_str(e->text[which], ENTRY_TEXT, (const void *)user);
+	n = read_user_string(e->text[which], ENTRY_TEXT, user);
 	if (n <= 0 || n > ENTRY_TEXT)
 		return;
 	e->length[which] = n - 1;

@@ -9,7 +9,7 @@
 
 #define AT_REMOVEDIR 0x200
 
-/* What a call is, and the arguments that the record shows first. */
+/* What a call is, and the arguments that the record shows first-> */
 struct change {
 	__u32 kind, access;
 	__u64 arg[2];
@@ -163,11 +163,12 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_path, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct path_argument first, second;
-	struct walk walk = {};
+	struct path_argument *first, *second;
 	struct scratch *s;
 	struct change k;
-	struct given g;
+	struct given *g;
+	struct walk *walk;
+	struct work *w;
 	struct entry *e;
 	struct file *file;
 	struct note *n;
@@ -180,30 +181,34 @@ int BPF_PROG(exit_path, struct pt_regs *regs, long ret)
 	e = kept(task, &c);
 	n = noted(task, &c);
 	change_of(&c, &k);
-	if (!change_wanted(&k, ret))
+	w = working_room();
+	if (!change_wanted(&k, ret) || !w)
 		return 0;
-	walk.asked = k.access;
-	path_arguments(&c, &first, &second);
-	read_given(0, first.user, &g);
-	if (!g.absolute)
-		walk.from = place_of_directory(task, first.dirfd);
+	walk = fresh_walk(&w->base[0], k.access);
+	g = &w->given[0];
+	first = &w->argument[0];
+	second = &w->argument[1];
+	path_arguments(&c, first, second);
+	read_given(0, first->user, g);
+	if (!g->absolute)
+		walk->from = place_of_directory(task, first->dirfd);
 	wanted = filter.any_path & k.access;
-	if (report_change(&c, ret, e, 0, &g))
+	if (report_change(&c, ret, e, 0, g))
 		wanted = ~0u;
 	if (!wanted && n)
 		wanted = n->path[0].access & k.access;
-	file = empty_path_file(task, &first, &g);
+	file = empty_path_file(task, first, g);
 	if (!wanted && file)
 		wanted = named_access(file, k.access);
 	if (!wanted)
-		wanted = given_access(0, &g, &walk, !n);
+		wanted = given_access(0, g, walk, !n);
 	if (!wanted)
 		return 0;
 	s = change_begin(task, &c, ret, &k);
 	if (!s)
 		return 0;
-	record_given(SHRIKE_S_PATH, 0, &g);
-	record_base(SHRIKE_S_BASE, 0, &g, &walk);
+	record_given(SHRIKE_S_PATH, 0, g);
+	record_base(SHRIKE_S_BASE, 0, g, walk);
 	if (file)
 		s->record.arg[5] = named_sets(file);
 	if (n)
@@ -218,9 +223,10 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_paths, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct path_argument first, second;
-	struct walk walk = {}, walk2 = {};
-	struct given g, g2;
+	struct path_argument *first, *second;
+	struct walk *walk, *walk2;
+	struct given *g, *g2;
+	struct work *w;
 	struct scratch *s;
 	struct change k;
 	struct entry *e;
@@ -235,45 +241,50 @@ int BPF_PROG(exit_paths, struct pt_regs *regs, long ret)
 	e = kept(task, &c);
 	n = noted(task, &c);
 	change_of(&c, &k);
-	if (!change_wanted(&k, ret))
+	w = working_room();
+	if (!change_wanted(&k, ret) || !w)
 		return 0;
-	walk.asked = k.access;
-	path_arguments(&c, &first, &second);
-	read_given(0, first.user, &g);
-	walk2.asked = k.access;
-	read_given(1, second.user, &g2);
+	walk = fresh_walk(&w->base[0], k.access);
+	walk2 = fresh_walk(&w->base[1], k.access);
+	g = &w->given[0];
+	g2 = &w->given[1];
+	first = &w->argument[0];
+	second = &w->argument[1];
+	path_arguments(&c, first, second);
+	read_given(0, first->user, g);
+	read_given(1, second->user, g2);
 	/* A symlink's target is only text: relative to where the link is, not to the process. */
-	if (!g.absolute && k.kind != SHRIKE_SYMLINK)
-		walk.from = place_of_directory(task, first.dirfd);
-	if (!g2.absolute)
-		walk2.from = place_of_directory(task, second.dirfd);
+	if (!g->absolute && k.kind != SHRIKE_SYMLINK)
+		walk->from = place_of_directory(task, first->dirfd);
+	if (!g2->absolute)
+		walk2->from = place_of_directory(task, second->dirfd);
 	wanted = filter.any_path & k.access;
-	if (report_change(&c, ret, e, 0, &g))
+	if (report_change(&c, ret, e, 0, g))
 		wanted = ~0u;
-	if (report_change(&c, ret, e, 1, &g2))
+	if (report_change(&c, ret, e, 1, g2))
 		wanted = ~0u;
 	if (!wanted && n)
 		wanted = (n->path[0].access | n->path[1].access) & k.access;
-	file = empty_path_file(task, &first, &g);
+	file = empty_path_file(task, first, g);
 	if (!wanted && file)
 		wanted = named_access(file, k.access);
 	if (!wanted)
-		wanted = given_access(0, &g, &walk, !n);
+		wanted = given_access(0, g, walk, !n);
 	if (!wanted)
-		wanted = given_access(1, &g2, &walk2, !n);
+		wanted = given_access(1, g2, walk2, !n);
 	if (!wanted)
 		return 0;
 	s = change_begin(task, &c, ret, &k);
 	if (!s)
 		return 0;
-	record_given(SHRIKE_S_PATH, 0, &g);
-	record_base(SHRIKE_S_BASE, 0, &g, &walk);
+	record_given(SHRIKE_S_PATH, 0, g);
+	record_base(SHRIKE_S_BASE, 0, g, walk);
 	if (file)
 		s->record.arg[5] = named_sets(file);
 	if (n)
 		record_note(n, k.kind == SHRIKE_RENAME && ret >= 0);
-	record_given(SHRIKE_S_PATH2, 1, &g2);
-	record_base(SHRIKE_S_BASE2, 1, &g2, &walk2);
+	record_given(SHRIKE_S_PATH2, 1, g2);
+	record_base(SHRIKE_S_BASE2, 1, g2, walk2);
 	record_finish(s, SHRIKE_CLASS_FILE, s->record.task.tgid);
 	return 0;
 }
@@ -283,7 +294,7 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_fd, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct walk walk = {};
+	struct walk *walk;
 	struct scratch *s;
 	struct change k;
 	struct file *file;
@@ -301,12 +312,12 @@ int BPF_PROG(exit_fd, struct pt_regs *regs, long ret)
 	file = file_of(task, c.arg[0]);
 	if (!file)
 		return 0; /* a bad descriptor: nothing was touched */
-	walk.asked = k.access;
-	walk.from = place_of_file(file);
-	walk_path(INTO_REAL, &walk);
-	wanted = filter.any_path | walk.name_access | (walk.cut ? ~0u : 0) | named_access(file, k.access);
+	walk = fresh_walk(&w->object, k.access);
+	walk->from = place_of_file(file);
+	walk_path(INTO_REAL, walk);
+	wanted = filter.any_path | walk->name_access | (walk->cut ? ~0u : 0) | named_access(file, k.access);
 	if (filter.prefix_access)
-		wanted |= prefix_access(w->real.text, walk.start, walk_length(&walk), walk.first, k.access);
+		wanted |= prefix_access(w->real.text, walk->start, walk_length(walk), walk->first, k.access);
 	if (!(wanted & k.access))
 		return 0;
 	s = change_begin(task, &c, ret, &k);
@@ -314,7 +325,7 @@ int BPF_PROG(exit_fd, struct pt_regs *regs, long ret)
 		return 0;
 	record_object(&s->record, LOAD(file, f_inode));
 	s->record.arg[5] = named_sets(file);
-	record_walk(SHRIKE_S_REAL, INTO_REAL, &walk);
+	record_walk(SHRIKE_S_REAL, INTO_REAL, walk);
 	s->record.span[SHRIKE_S_BASE] = s->record.span[SHRIKE_S_REAL];
 	if (k.name)
 		record_user_string(s, SHRIKE_S_PATH2, k.name, 256);

@@ -75,15 +75,6 @@ __weak __noinline __u32 name_access(__u32 into, __u32 at, __u32 length, __u32 la
 	return last ? access->any | access->last : access->any;
 }
 
-/* A path as given, standing behind GIVEN in its buffer. */
-struct given {
-	__s32 length;   /* negative: could not be read */
-	__u8 absolute;
-	__u8 cut;       /* longer than SHRIKE_PATH_MAX */
-	__u8 odd;       /* scan_given: "..", "." or "//" inside, or very long: not comparable as text */
-	__u8 pad;
-};
-
 struct scan {
 	struct given *g;
 	const char *text; /* behind GIVEN */

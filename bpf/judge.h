@@ -36,6 +36,14 @@ static __always_inline struct work *working_room(void)
 	return bpf_map_lookup_elem(&works, &key);
 }
 
+/* The walk at `room`, blank but for what is asked. */
+static __always_inline struct walk *fresh_walk(struct walk *room, __u32 asked)
+{
+	__builtin_memset(room, 0, sizeof(*room));
+	room->asked = asked;
+	return room;
+}
+
 /*
  * What of walk->asked the path as given (behind GIVEN) is wanted for, made absolute by the path of walk->from, which is what a
  * relative one is relative to, or nowhere. `strict`: no object's own path was judged, so what cannot be compared as

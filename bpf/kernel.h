@@ -255,6 +255,20 @@ struct trace_event_raw_sched_process_exit {
 	bool group_dead;
 } __kernel_type;
 
+/*
+ * `n`, at most `max` (a constant or a number), in the only form that every verifier believes. Written in C, clang checks
+ * one copy of a number and uses another, or keeps half of it on the stack, and kernels before 6.12 no longer know its
+ * bounds; and they follow a branch that cannot be taken when the unknown number stands on its right side. So comparison
+ * and result are one piece of assembly. All lengths, offsets and indexes that go to a helper or to a pointer come from
+ * here, right before they are used.
+ */
+#define at_most(n, max)                                                              \
+	({                                                                           \
+		__u64 __at_most = (n);                                               \
+		asm volatile("if %0 <= %1 goto +1\n\t%0 = %1" : "+r"(__at_most) : "ri"((__u64)(max))); \
+		__at_most;                                                           \
+	})
+
 #define PIDTYPE_SESSION 3 /* enum pid_type: PID, TGID, PGID, SID */
 
 #define TS_COMPAT 0x0002 /* thread_info.status: in a 32-bit system call */

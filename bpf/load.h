@@ -36,4 +36,15 @@ static __always_inline __u64 number_at(__u64 address)
 	return number;
 }
 
+/*
+ * A string of user memory, cut to `max` bytes: how many were written, the NUL at the end with them; negative when the
+ * memory cannot be read. For an empty one, kernels before 6.3 say 0.
+ */
+static __always_inline long read_user_string(void *to, __u32 max, __u64 user)
+{
+	long n = bpf_probe_read_user_str(to, max, (const void *)user);
+
+	return n ? n : 1;
+}
+
 #endif

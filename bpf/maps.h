@@ -3,7 +3,8 @@
  * Every map. Weak: each object that includes this defines them, and linking makes one of them.
  *
  *   shared by all generations (the loader re-uses the old ones' fds): reserved, shards, sequences, counters, active,
- *   entries, notes, budgets; its own per generation: the rest. Frozen after load: prefixes, names.
+ *   asleep, owner, entries, notes, budgets; its own per generation: the rest. All but the rings and `asleep` are frozen
+ *   against user space once filled: what is changed later, a program of ours changes (settings.bpf.c).
  */
 #ifndef SHRIKE_MAPS_H
 #define SHRIKE_MAPS_H
@@ -58,17 +59,39 @@ struct {
 	__type(value, struct shrike_counters);
 } counters __weak SEC(".maps");
 
-/*
- * Words that user space writes at any time: the generation that reports, and whether the reader of the rings sleeps and
- * wants to be woken (ring.h), which the program that wakes it takes back.
- */
+/* By enum shrike_active. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SHRIKE_ACTIVE_WORDS);
-	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, __u64);
 } active __weak SEC(".maps");
+
+/*
+ * 1: the reader of the rings sleeps and wants to be woken (ring.h); the program that wakes it takes it back. The only word
+ * that user space writes through a mapping, hundreds of times a second: whoever else writes it delays the reader by its own
+ * patience, and no more.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} asleep __weak SEC(".maps");
+
+/* Whose the programs are: the thread group that changed a setting first, which is before anything runs. */
+struct owner {
+	__u64 start_ns; /* 0: nobody's yet */
+	__u32 tgid;
+	__u32 pad;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct owner);
+} owner __weak SEC(".maps");
 
 /* Handlers of system calls by enum shrike_call: dispatch.bpf.c jumps into them. */
 struct {
@@ -81,7 +104,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 4096);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
 	__type(key, struct shrike_prefix);
 	__type(value, __u32); /* enum shrike_access */
 } prefixes __weak SEC(".maps");
@@ -89,15 +112,15 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
 	__type(key, struct shrike_name);
 	__type(value, struct shrike_name_access);
 } names __weak SEC(".maps");
 
-/* Files named as objects: two tables (shrike_filter.h), written by the agent through its mapping while programs run. */
+/* Files named as objects: two tables (shrike_filter.h), written by settings.bpf.c while programs run. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2);
-	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct shrike_objects);
 } objects __weak SEC(".maps");
@@ -167,10 +190,52 @@ struct {
 	__type(value, struct note);
 } notes __weak SEC(".maps");
 
-/* Room to put paths together: CONTEXT_TASK, CONTEXT_ITER. */
+/*
+ * Where a path begins, as numbers: to the verifier, pointers that came by different ways are of different types. It
+ * forgets those types only when the struct is handed to a function by address, so do that before reading it.
+ */
+struct place {
+	__u64 vfs;    /* struct vfsmount */
+	__u64 dentry; /* struct dentry; 0: nowhere */
+};
+
+struct walk {
+	struct place from; /* in */
+	struct place stop; /* in: a directory to take note of on the way, or nowhere */
+	__u16 asked;       /* in: which access the names of the components are to be asked about */
+	__u16 start;       /* 0: not walked yet; the path is text[start .. PATH_END); at least "/" unless there is none */
+	__u16 at_stop;     /* where the path below `stop` begins, 0 when the walk did not pass it */
+	__u16 cut;         /* 1: deeper or longer than there is room for, the root's side is missing */
+	__u32 name_access; /* what the names of the components are wanted for, of `asked` */
+	__u32 first;       /* the path's first four bytes */
+};
+
+/* A path as given, standing behind GIVEN in its buffer. */
+struct given {
+	__s32 length;   /* negative: could not be read */
+	__u8 absolute;
+	__u8 cut;       /* longer than SHRIKE_PATH_MAX */
+	__u8 odd;       /* scan_given: "..", "." or "//" inside, or very long: not comparable as text */
+	__u8 pad;
+};
+
+/* An argument of a system call that is a path. */
+struct path_argument {
+	__u64 user; /* pointer to the string; 0: the call has none */
+	__s32 dirfd;
+};
+
+/*
+ * Room to put paths together, and what is known of them: CONTEXT_TASK, CONTEXT_ITER. Not on the stack, of which there are
+ * 512 bytes for all that call each other (budget_test.cc).
+ */
 struct work {
 	struct walk_buffer real;
 	struct path_buffer path[2];
+	struct walk object;  /* of the object itself */
+	struct walk base[2]; /* of what paths as given are relative to */
+	struct path_argument argument[2];
+	struct given given[2];
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -11,9 +11,10 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_mount, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct path_argument first = {}, second = {};
-	struct walk walk = {}, walk2 = {};
-	struct given g = {.length = -1}, g2 = {.length = -1};
+	struct path_argument *first, *second;
+	struct walk *walk, *walk2;
+	struct given *g, *g2;
+	struct work *w;
 	__u32 kind = SHRIKE_MOUNT;
 	__u64 flags = 0, type = 0;
 	struct scratch *s;
@@ -65,16 +66,25 @@ int BPF_PROG(exit_mount, struct pt_regs *regs, long ret)
 		count_self();
 		return 0;
 	}
-	path_arguments(&c, &first, &second);
-	if (first.user) {
-		read_given(0, first.user, &g);
-		walk.from = place_of_directory(task, first.dirfd);
-		report_change(&c, ret, e, 0, &g);
+	w = working_room();
+	if (!w)
+		return 0;
+	walk = fresh_walk(&w->base[0], 0);
+	walk2 = fresh_walk(&w->base[1], 0);
+	g = &w->given[0];
+	g2 = &w->given[1];
+	first = &w->argument[0];
+	second = &w->argument[1];
+	path_arguments(&c, first, second);
+	if (first->user) {
+		read_given(0, first->user, g);
+		walk->from = place_of_directory(task, first->dirfd);
+		report_change(&c, ret, e, 0, g);
 	}
-	if (second.user) {
-		read_given(1, second.user, &g2);
-		walk2.from = place_of_directory(task, second.dirfd);
-		report_change(&c, ret, e, 1, &g2);
+	if (second->user) {
+		read_given(1, second->user, g2);
+		walk2->from = place_of_directory(task, second->dirfd);
+		report_change(&c, ret, e, 1, g2);
 	}
 	if (!within_budget(0)) {
 		count_lost(SHRIKE_CLASS_FILE, SHRIKE_LOST_BUDGET);
@@ -87,13 +97,13 @@ int BPF_PROG(exit_mount, struct pt_regs *regs, long ret)
 	record_call(&s->record, &c, ret);
 	__builtin_memset(s->record.arg, 0, sizeof(s->record.arg));
 	s->record.arg[0] = flags;
-	if (first.user) {
-		record_given(SHRIKE_S_PATH, 0, &g);
-		record_base(SHRIKE_S_BASE, 0, &g, &walk);
+	if (first->user) {
+		record_given(SHRIKE_S_PATH, 0, g);
+		record_base(SHRIKE_S_BASE, 0, g, walk);
 	}
-	if (second.user) {
-		record_given(SHRIKE_S_PATH2, 1, &g2);
-		record_base(SHRIKE_S_BASE2, 1, &g2, &walk2);
+	if (second->user) {
+		record_given(SHRIKE_S_PATH2, 1, g2);
+		record_base(SHRIKE_S_BASE2, 1, g2, walk2);
 	}
 	if (type)
 		record_user_string(s, SHRIKE_S_REAL, type, 64);

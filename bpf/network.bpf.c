@@ -196,12 +196,10 @@ static __always_inline bool address_argument(const struct call *c, __u64 *user, 
 /* The address's bytes, zeros behind them. Negative when they could not be read. */
 static __always_inline __s32 copy_address(char *to, __u64 user, __u32 length)
 {
-	__u64 n = length < ADDRESS_MAX ? length : ADDRESS_MAX;
+	__u64 n = at_most(length, ADDRESS_MAX);
 
 	__builtin_memset(to, 0, ADDRESS_MAX);
-	barrier_var(n);
-	n &= 127;
-	if (n > ADDRESS_MAX || bpf_probe_read_user(to, n, (const void *)user))
+	if (bpf_probe_read_user(to, n, (const void *)user))
 		return -1;
 	return n;
 }

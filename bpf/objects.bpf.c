@@ -22,6 +22,7 @@ struct own_object {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
 	__type(key, struct own_object);
 	__type(value, __u32);
 } own_objects __weak SEC(".maps");
@@ -42,6 +43,7 @@ struct btf {
 	__u32 id;
 } __kernel_type;
 
+#define PROG_TEST_RUN 10 /* how the agent changes its settings */
 #define ATTR_BYTES 64 /* of union bpf_attr; every field that we read lies before */
 #define ATTR32(attr, at) (*(__u32 *)((attr) + (at)))
 
@@ -82,7 +84,7 @@ static __always_inline int descriptor_field(__u32 command)
 {
 	switch (command) {
 	case 1 ... 4:   /* MAP_*_ELEM */
-	case 10:        /* PROG_TEST_RUN */
+	case PROG_TEST_RUN:
 	case 15:        /* OBJ_GET_INFO_BY_FD */
 	case 21 ... 22: /* MAP_LOOKUP_AND_DELETE_ELEM, MAP_FREEZE */
 	case 28 ... 29: /* LINK_CREATE, LINK_UPDATE */
@@ -195,7 +197,7 @@ int BPF_PROG(exit_bpf, struct pt_regs *regs, long result)
 	if (fd != ~0ull && !what) /* what it really is, also where an id was given */
 		object_of_descriptor(fd, &object);
 	ours = object.type && bpf_map_lookup_elem(&own_objects, &object);
-	if (routine_command(command) && (!ours || own()))
+	if (own() ? routine_command(command) || command == PROG_TEST_RUN : routine_command(command) && !ours)
 		return 0;
 	about.id = object.type ? object.id : what;
 	about.type = object.type;

@@ -63,9 +63,9 @@ static __always_inline __u32 open_access(const struct open_how *how, struct file
 	return (write ? SHRIKE_A_OPEN_WRITE : 0) | (read ? SHRIKE_A_OPEN_READ : 0);
 }
 
+/* `given`: a path was, and its parts are in `w`, as those of the object are. */
 static __always_inline void record_open(struct task_struct *task, const struct call *c, long ret, struct work *w,
-					struct given *g, struct walk *based, struct file *file,
-					struct walk *real, const struct open_how *how)
+					bool given, struct file *file, const struct open_how *how)
 {
 	struct scratch *s;
 
@@ -84,18 +84,18 @@ static __always_inline void record_open(struct task_struct *task, const struct c
 	s->record.arg[3] = how->resolve;
 	s->record.arg[4] = ret;
 	s->record.arg[5] = 0;
-	if (g) {
-		record_given(SHRIKE_S_PATH, 0, g);
-		record_base(SHRIKE_S_BASE, 0, g, based);
+	if (given) {
+		record_given(SHRIKE_S_PATH, 0, &w->given[0]);
+		record_base(SHRIKE_S_BASE, 0, &w->given[0], &w->base[0]);
 	}
 	if (file) {
 		s->record.arg[2] = LOAD(file, f_flags);
 		if (LOAD(file, f_mode) & FMODE_CREATED)
 			s->record.flags |= SHRIKE_F_CREATED;
 		record_object(&s->record, LOAD(file, f_inode));
-		record_walk(SHRIKE_S_REAL, INTO_REAL, real);
+		record_walk(SHRIKE_S_REAL, INTO_REAL, &w->object);
 		s->record.arg[5] = named_sets(file);
-		if (!g) /* no path was given: of a relative one that is empty, this is it */
+		if (!given) /* no path was given: of a relative one that is empty, this is it */
 			s->record.span[SHRIKE_S_BASE] = s->record.span[SHRIKE_S_REAL];
 	}
 	record_finish(s, SHRIKE_CLASS_FILE, s->record.task.tgid);
@@ -138,11 +138,11 @@ __weak __noinline int same_as_entry(struct entry *e, __u32 at)
 
 static __always_inline int handle_open(struct task_struct *task, struct call *c, long ret)
 {
-	struct walk real = {}, based = {};
-	struct path_argument first, second;
+	struct path_argument *first, *second;
+	struct walk *real, *based;
 	struct file *file = NULL;
 	struct open_how how;
-	struct given g;
+	struct given *g;
 	struct entry *e;
 	struct work *w;
 	__u32 access, wanted, at;
@@ -169,44 +169,47 @@ static __always_inline int handle_open(struct task_struct *task, struct call *c,
 	w = working_room();
 	if (!w)
 		return 0;
+	real = fresh_walk(&w->object, access);
+	based = fresh_walk(&w->base[0], access);
+	g = &w->given[0];
 
-	path_arguments(c, &first, &second);
-	early = given_at_entry(e, file, &g);
+	first = &w->argument[0];
+	second = &w->argument[1];
+	path_arguments(c, first, second);
+	early = given_at_entry(e, file, g);
 	if (!early) {
-		read_given(0, first.user, &g);
-		if (report_change(c, ret, e, 0, &g))
+		read_given(0, first->user, g);
+		if (report_change(c, ret, e, 0, g))
 			wanted = access;
 	}
-	if (!g.absolute && !handle)
-		based.from = place_of_directory(task, first.dirfd);
-	based.asked = access;
+	if (!g->absolute && !handle)
+		based->from = place_of_directory(task, first->dirfd);
 	if (file) {
-		real.asked = access;
-		real.stop = based.from;
-		real.from = place_of_file(file);
-		walk_path(INTO_REAL, &real);
-		wanted |= (real.name_access | (real.cut ? ~0u : 0)) & access;
+		real->stop = based->from;
+		real->from = place_of_file(file);
+		walk_path(INTO_REAL, real);
+		wanted |= (real->name_access | (real->cut ? ~0u : 0)) & access;
 		if (!wanted && filter.prefix_access)
-			wanted = prefix_access(w->real.text, real.start, walk_length(&real), real.first, access);
+			wanted = prefix_access(w->real.text, real->start, walk_length(real), real->first, access);
 		/* Mostly the path as given is the object's own, and need not be judged again. */
-		at = g.absolute ? real.start : real.at_stop ? real.at_stop + 1 : PATH_END;
-		if (!wanted && g.length > 0)
-			same = early ? same_as_entry(e, at) : same_text(at, g.length);
+		at = g->absolute ? real->start : real->at_stop ? real->at_stop + 1 : PATH_END;
+		if (!wanted && g->length > 0)
+			same = early ? same_as_entry(e, at) : same_text(at, g->length);
 	}
 	if (!wanted && !same) {
 		if (early)
 			bpf_probe_read_kernel(w->path[0].text + GIVEN, ENTRY_TEXT, e->text[0]);
-		wanted = given_access(0, &g, &based, !file) & access;
+		wanted = given_access(0, g, based, !file) & access;
 	}
 	if (!wanted)
 		return 0;
 	if (early) {
-		read_given(0, first.user, &g);
-		report_change(c, ret, e, 0, &g);
-		if (!g.absolute && !based.from.dentry)
-			based.from = place_of_directory(task, first.dirfd);
+		read_given(0, first->user, g);
+		report_change(c, ret, e, 0, g);
+		if (!g->absolute && !based->from.dentry)
+			based->from = place_of_directory(task, first->dirfd);
 	}
-	record_open(task, c, ret, w, handle ? NULL : &g, &based, file, &real, &how);
+	record_open(task, c, ret, w, !handle, file, &how);
 	return 0;
 }
 

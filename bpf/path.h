@@ -17,26 +17,6 @@
 
 #define PATH_STEPS 72 /* components and mounts together; deeper paths are cut at the root's side */
 
-/*
- * Where a path begins, as numbers: to the verifier, pointers that came by different ways are of different types. It
- * forgets those types only when the struct is handed to a function by address, so do that before reading it.
- */
-struct place {
-	__u64 vfs;    /* struct vfsmount */
-	__u64 dentry; /* struct dentry; 0: nowhere */
-};
-
-struct walk { /* small: with all who call each other there are 512 bytes of stack */
-	struct place from; /* in */
-	struct place stop; /* in: a directory to take note of on the way, or nowhere */
-	__u16 asked;       /* in: which access the names of the components are to be asked about */
-	__u16 start;       /* 0: not walked yet; the path is text[start .. PATH_END); at least "/" unless there is none */
-	__u16 at_stop;     /* where the path below `stop` begins, 0 when the walk did not pass it */
-	__u16 cut;         /* 1: deeper or longer than there is room for, the root's side is missing */
-	__u32 name_access; /* what the names of the components are wanted for, of `asked` */
-	__u32 first;       /* the path's first four bytes */
-};
-
 /* The buffers a walk can write: offsets in struct work. */
 #define INTO_REAL offsetof(struct work, real)
 #define INTO_FIRST offsetof(struct work, path[0])
@@ -59,12 +39,7 @@ static __always_inline char *walk_text(__u32 into)
 	__u32 key = into & (1u << 31) ? CONTEXT_ITER : CONTEXT_TASK;
 	struct work *w = bpf_map_lookup_elem(&works, &key);
 
-	__u64 at = into & ~(1u << 31);
-
-	barrier_var(at); /* or clang checks one copy and uses another */
-	if (!w || at > sizeof(*w) - sizeof(struct walk_buffer))
-		return NULL;
-	return (char *)w + at;
+	return w ? (char *)w + at_most(into & ~(1u << 31), sizeof(*w) - sizeof(struct walk_buffer)) : NULL;
 }
 #endif
 

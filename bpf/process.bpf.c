@@ -191,8 +191,7 @@ struct arguments {
 
 static long add_argument(__u32 index, struct arguments *a)
 {
-	__u64 pointer = 0;
-	__u32 end = a->end;
+	__u64 pointer = 0, end = at_most(a->end, SCRATCH_TEXT);
 	long n;
 
 	if (a->wide)
@@ -202,10 +201,10 @@ static long add_argument(__u32 index, struct arguments *a)
 	if (!pointer)
 		return 1;
 	a->more = 1;
-	if (end > SCRATCH_TEXT || end - a->begin >= SHRIKE_ARGV_MAX)
+	if (end - a->begin >= SHRIKE_ARGV_MAX)
 		return 1;
-	n = bpf_probe_read_user_str(a->s->text + end, SHRIKE_ARGV_MAX, (const void *)pointer);
-	if (n <= 0) { /* not in memory: an exec that failed did not need it */
+	n = read_user_string(a->s->text + end, SHRIKE_ARGV_MAX, pointer);
+	if (n < 0) { /* not in memory: an exec that failed did not need it */
 		a->fault = 1;
 		return 1;
 	}
@@ -233,10 +232,8 @@ static __always_inline void record_arguments(struct scratch *s, __u64 user, bool
 	if (a.count == FAILED_ARGS)
 		a.more = 1;
 	s->record.arg[2] = a.count;
-	if (a.begin <= SCRATCH_TEXT)
-		record_span(&s->record, SHRIKE_S_PATH2, a.begin, length,
-			    SHRIKE_SPAN_USER | (a.more ? SHRIKE_SPAN_TRUNCATED : 0) |
-				    (a.fault ? SHRIKE_SPAN_FAULT : 0));
+	record_span(&s->record, SHRIKE_S_PATH2, a.begin, length,
+		    SHRIKE_SPAN_USER | (a.more ? SHRIKE_SPAN_TRUNCATED : 0) | (a.fault ? SHRIKE_SPAN_FAULT : 0));
 }
 
 SEC("tp_btf/sys_exit")
@@ -323,8 +320,7 @@ int on_task(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct mm_struct *mm;
 	struct scratch *s;
-	__u64 start, length;
-	__u32 used, size;
+	__u64 start, length, used;
 
 	if (!task || task->pid != task->tgid)
 		return 0;
@@ -342,17 +338,14 @@ int on_task(struct bpf_iter__task *ctx)
 		start = mm->arg_start;
 		length = mm->arg_end - start;
 		used = text_used(&s->record);
-		if (length > 1 && used <= SCRATCH_TEXT) {
-			__u32 n = length - 1 < SHRIKE_ARGV_MAX ? length - 1 : SHRIKE_ARGV_MAX;
+		if (length > 1) {
+			__u64 n = at_most(length - 1, SHRIKE_ARGV_MAX);
 
 			if (!bpf_copy_from_user_task(s->text + used, n, (const void *)start, task, 0))
 				record_span(&s->record, SHRIKE_S_PATH2, used, n,
 					    SHRIKE_SPAN_USER | (n < length - 1 ? SHRIKE_SPAN_TRUNCATED : 0));
 		}
 	}
-	size = s->record.size;
-	if (size > SHRIKE_RECORD_MAX)
-		size = SHRIKE_RECORD_MAX;
-	bpf_seq_write(ctx->meta->seq, &s->record, size);
+	bpf_seq_write(ctx->meta->seq, &s->record, at_most(s->record.size, SHRIKE_RECORD_MAX));
 	return 0;
 }

@@ -89,34 +89,23 @@ static __always_inline void record_call(struct shrike_record *r, const struct ca
 }
 
 /* Where the next text goes; everything behind it is free up to SHRIKE_RECORD_MAX. */
-static __always_inline __u32 text_used(const struct shrike_record *r)
+static __always_inline __u64 text_used(const struct shrike_record *r)
 {
-	return r->size - sizeof(*r);
+	return at_most(r->size - sizeof(*r), SCRATCH_TEXT);
 }
 
-/*
- * `n`, at most `max`, in a form that any verifier believes: clang likes to check one copy of a number and use another,
- * which kernels before 6.12 do not follow.
- */
-static __always_inline __u64 at_most(__u64 n, __u64 max)
-{
-	barrier_var(n);
-	return n > max ? max : n;
-}
-
-static __always_inline void record_span(struct shrike_record *r, enum shrike_span_index index, __u32 used, __u32 length,
+static __always_inline void record_span(struct shrike_record *r, enum shrike_span_index index, __u64 used, __u32 length,
 					__u16 flags)
 {
 	struct shrike_span *span = &r->span[at_most(index, SHRIKE_SPANS - 1)];
+	__u64 fits = at_most(length, SCRATCH_TEXT - used);
 
-	if (length > SCRATCH_TEXT - used) {
-		length = SCRATCH_TEXT - used;
+	if (fits != length)
 		flags |= SHRIKE_SPAN_TRUNCATED;
-	}
 	span->offset = sizeof(*r) + used;
-	span->length = length;
+	span->length = fits;
 	span->flags = flags;
-	r->size = sizeof(*r) + used + length;
+	r->size = sizeof(*r) + used + fits;
 }
 
 /*
@@ -125,13 +114,11 @@ static __always_inline void record_span(struct shrike_record *r, enum shrike_spa
  */
 static __always_inline void record_user_string(struct scratch *s, enum shrike_span_index index, __u64 user, __u32 max)
 {
-	__u32 used = text_used(&s->record);
+	__u64 used = text_used(&s->record);
 	long n;
 
-	if (used > SCRATCH_TEXT)
-		return;
-	n = bpf_probe_read_user_str(s->text + used, max, (const void *)user);
-	if (n <= 0) {
+	n = read_user_string(s->text + used, max, user);
+	if (n < 0) {
 		record_span(&s->record, index, used, 0, SHRIKE_SPAN_USER | SHRIKE_SPAN_FAULT);
 		return;
 	}
@@ -147,11 +134,9 @@ static __always_inline void record_user_string(struct scratch *s, enum shrike_sp
 static __always_inline void record_kernel_string(struct scratch *s, enum shrike_span_index index, const void *kernel,
 						 __u32 max)
 {
-	__u32 used = text_used(&s->record);
+	__u64 used = text_used(&s->record);
 	long n;
 
-	if (used > SCRATCH_TEXT)
-		return;
 	n = bpf_probe_read_kernel_str(s->text + used, max, kernel);
 	if (n > 0)
 		record_span(&s->record, index, used, n - 1, n == max ? SHRIKE_SPAN_TRUNCATED : 0);
@@ -161,10 +146,10 @@ static __always_inline void record_kernel_string(struct scratch *s, enum shrike_
 static __always_inline void record_bytes(struct scratch *s, enum shrike_span_index index, const void *from, __u32 length,
 					 __u16 flags)
 {
-	__u32 used = text_used(&s->record);
+	__u64 used = text_used(&s->record);
 	__u64 n = at_most(length, SHRIKE_PATH_MAX);
 
-	if (used > SCRATCH_TEXT || !length)
+	if (!length)
 		return;
 	if (length > SHRIKE_PATH_MAX)
 		flags |= SHRIKE_SPAN_TRUNCATED;
@@ -176,11 +161,11 @@ static __always_inline void record_bytes(struct scratch *s, enum shrike_span_ind
 static __always_inline void record_user_bytes(struct scratch *s, enum shrike_span_index index, __u64 user, __u64 length,
 					      __u32 max)
 {
-	__u32 used = text_used(&s->record);
+	__u64 used = text_used(&s->record);
 	__u16 flags = SHRIKE_SPAN_USER;
 	__u64 n = at_most(length, max);
 
-	if (used > SCRATCH_TEXT || !length)
+	if (!length)
 		return;
 	if (length > max)
 		flags |= SHRIKE_SPAN_TRUNCATED;
@@ -216,13 +201,13 @@ static __always_inline void count_sent(enum shrike_class class)
  */
 static __always_inline __u64 *reader_asleep(void)
 {
-	__u32 key = SHRIKE_ACTIVE_ASLEEP;
-	__u64 *asleep = bpf_map_lookup_elem(&active, &key);
+	__u32 key = 0;
+	__u64 *word = bpf_map_lookup_elem(&asleep, &key);
 
-	if (!asleep || !*(volatile __u64 *)asleep)
+	if (!word || !*(volatile __u64 *)word)
 		return NULL;
-	*asleep = 0;
-	return asleep;
+	*word = 0;
+	return word;
 }
 
 /* Lifecycle and privilege go into the reserved ring, file and network into the thread group's own. */
@@ -231,32 +216,29 @@ static __always_inline void record_output(struct shrike_record *r, enum shrike_c
 	const bool sharded = class == SHRIKE_CLASS_FILE || class == SHRIKE_CLASS_NETWORK;
 	__u32 shard = tgid & (filter.shards - 1);
 	__u32 ring = sharded ? 1 + shard : 0;
-	__u32 size = r->size;
 	__u64 *sequence = bpf_map_lookup_elem(&sequences, &ring);
-	__u64 *asleep = reader_asleep();
-	__u64 wake = asleep ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	__u64 *sleeper = reader_asleep();
+	__u64 wake = sleeper ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 	long error = -1;
 
 	if (sequence)
 		r->sequence = __sync_fetch_and_add(sequence, 1);
-	if (size > max)
-		size = max;
 	if (sharded) {
 		void *map = bpf_map_lookup_elem(&shards, &shard);
 
 		if (map)
-			error = bpf_ringbuf_output(map, r, size, wake);
+			error = bpf_ringbuf_output(map, r, at_most(r->size, max), wake);
 	} else if (class == SHRIKE_CLASS_LIFECYCLE ||
 		   bpf_ringbuf_query(&reserved, BPF_RB_AVAIL_DATA) < filter.privilege_room) {
-		error = bpf_ringbuf_output(&reserved, r, size, wake);
+		error = bpf_ringbuf_output(&reserved, r, at_most(r->size, max), wake);
 	}
 	if (!error) {
 		count_sent(class);
 		return;
 	}
 	count_lost(class, error == -7 /* E2BIG */ ? SHRIKE_LOST_LARGE : SHRIKE_LOST_RING);
-	if (asleep)
-		*asleep = 1;
+	if (sleeper)
+		*sleeper = 1;
 }
 
 static __always_inline void record_finish(struct scratch *s, enum shrike_class class, __u32 tgid)

@@ -148,15 +148,15 @@ enum shrike_call {
 	SHRIKE_CALL_END
 };
 
-/* By system call number: the enum shrike_call, 0 where nothing needs it. */
+/* By system call number: the enum shrike_call, 0 where nothing needs it. The last entry stands for all numbers beyond. */
 struct shrike_call_tables {
-	__u8 enter64[SHRIKE_CALL_NUMBERS];
-	__u8 exit64[SHRIKE_CALL_NUMBERS];
-	__u8 enter32[SHRIKE_CALL_NUMBERS32];
-	__u8 exit32[SHRIKE_CALL_NUMBERS32];
+	__u8 enter64[SHRIKE_CALL_NUMBERS + 1];
+	__u8 exit64[SHRIKE_CALL_NUMBERS + 1];
+	__u8 enter32[SHRIKE_CALL_NUMBERS32 + 1];
+	__u8 exit32[SHRIKE_CALL_NUMBERS32 + 1];
 	/* SHRIKE_AT_ENTER, SHRIKE_AT_EXIT: the number is needed in one ABI at least. For nearly every call it is in none,
-	 * and which one it came through need not be asked. */
-	__u8 needed[SHRIKE_CALL_NUMBERS];
+	 * and which one it came through need not be asked. Numbers beyond may be x32's: they are. */
+	__u8 needed[SHRIKE_CALL_NUMBERS + 1];
 };
 #define SHRIKE_AT_ENTER 1
 #define SHRIKE_AT_EXIT 2
@@ -241,6 +241,7 @@ static inline void shrike_fill_calls(const __u64 wanted[2], struct shrike_call_t
 		if (tables->exit64[i] || (i < SHRIKE_CALL_NUMBERS32 && tables->exit32[i]))
 			tables->needed[i] |= SHRIKE_AT_EXIT;
 	}
+	tables->needed[SHRIKE_CALL_NUMBERS] = SHRIKE_AT_ENTER | SHRIKE_AT_EXIT;
 }
 
 #endif /* !__bpf__ */

@@ -22,12 +22,19 @@ enum shrike_program {
 	SHRIKE_PROGRAMS = 16
 };
 
-/* Words in the map `active`. */
+/* Words in the map `active`: what the agent switches while the programs run (settings.bpf.c). */
 enum shrike_active {
 	SHRIKE_ACTIVE_GENERATION = 0, /* of the programs that report */
-	SHRIKE_ACTIVE_ASLEEP = 1,     /* 1: the reader of the rings sleeps; the program that wakes it writes 0 */
-	SHRIKE_ACTIVE_WORDS = 2
+	SHRIKE_ACTIVE_WORDS = 1
 };
+
+/* What the program change_setting is run with. Returns 0, or an errno number. */
+struct shrike_setting {
+	__u32 what;  /* enum shrike_active, or SHRIKE_SET_OBJECTS */
+	__u32 pad;
+	__u64 value; /* of objects: the address of a struct shrike_objects, whose `current` does not count */
+};
+#define SHRIKE_SET_OBJECTS 64
 
 /* Why a record that was wanted did not reach its ring. */
 enum shrike_lost {

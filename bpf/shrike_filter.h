@@ -64,7 +64,7 @@ static inline __attribute__((always_inline)) __u32 shrike_name_hash(__u64 first,
 /*
  * Files that rules name as objects: by device and inode, whatever name led to them. Unlike the rest of the filter the
  * agent changes them while the programs run, because files are replaced: in `objects` are two tables, and
- * the first one's `current` tells which of them counts while the other is written.
+ * the first one's `current` tells which of them counts while the other is written (settings.bpf.c).
  */
 #define SHRIKE_OBJECT_SLOTS 4096
 #define SHRIKE_OBJECT_PROBES 16 /* an object stands in one of so many slots from shrike_object_hash() on */

@@ -122,15 +122,12 @@ static __always_inline void record_address(struct shrike_socket *o, const struct
 static __always_inline bool read_address(struct address *a, __u64 user, __u32 length, bool kernel)
 {
 	__u8 raw[32] = {};
+	__u64 n = at_most(length, 28);
 
 	if (!user || length < 2)
 		return false;
-	if (length > 28)
-		length = 28;
-	barrier_var(length);
-	length &= 31; /* the bound again, where the verifier sees it */
-	if (kernel ? bpf_probe_read_kernel(raw, length, (const void *)user)
-		   : bpf_probe_read_user(raw, length, (const void *)user))
+	if (kernel ? bpf_probe_read_kernel(raw, n, (const void *)user)
+		   : bpf_probe_read_user(raw, n, (const void *)user))
 		return false;
 	a->family = *(__u16 *)raw;
 	a->port = *(__u16 *)(raw + 2);
@@ -145,32 +142,27 @@ static __always_inline bool read_address(struct address *a, __u64 user, __u32 le
  */
 static __always_inline void record_unix_path(struct scratch *s, __u64 from, __u32 length, bool kernel)
 {
-	__u32 used = text_used(&s->record);
+	__u64 used = text_used(&s->record), n;
 	const __u16 flags = kernel ? 0 : SHRIKE_SPAN_USER;
 	const void *path = (const void *)(from + 2);
-	long n;
+	long got;
 
-	if (used > SCRATCH_TEXT || length <= 2)
+	if (length <= 2)
 		return;
-	length -= 2;
-	if (length > UNIX_PATH_MAX)
-		length = UNIX_PATH_MAX;
-	barrier_var(length);
-	length &= 127;
-	if (kernel ? bpf_probe_read_kernel(s->text + used, length, path)
-		   : bpf_probe_read_user(s->text + used, length, path)) {
+	n = at_most(length - 2, UNIX_PATH_MAX);
+	if (kernel ? bpf_probe_read_kernel(s->text + used, n, path) : bpf_probe_read_user(s->text + used, n, path)) {
 		s->record.span[SHRIKE_S_BASE2].flags = flags | SHRIKE_SPAN_FAULT;
 		return;
 	}
 	if (!s->text[used]) {
 		s->text[used] = '@';
-		record_span(&s->record, SHRIKE_S_BASE2, used, length, flags);
+		record_span(&s->record, SHRIKE_S_BASE2, used, n, flags);
 		return;
 	}
-	n = kernel ? bpf_probe_read_kernel_str(s->text + used, length + 1, path)
-		   : bpf_probe_read_user_str(s->text + used, length + 1, path);
-	if (n > 0)
-		record_span(&s->record, SHRIKE_S_BASE2, used, n - 1, flags);
+	got = kernel ? bpf_probe_read_kernel_str(s->text + used, n + 1, path)
+		     : bpf_probe_read_user_str(s->text + used, n + 1, path);
+	if (got > 0)
+		record_span(&s->record, SHRIKE_S_BASE2, used, got - 1, flags);
 }
 
 /* The path of a Unix socket: its own, or its peer's when it has none or `peer` is asked for. */

@@ -10,9 +10,8 @@
 static __always_inline struct upid *innermost(struct pid *number)
 {
 	struct pid *pid = CAST(struct pid, number);
-	__u64 level = LOAD(pid, level) & 63; /* 32 at most; older verifiers add no unbounded number to a pointer */
+	__u64 level = at_most(LOAD(pid, level), 32); /* MAX_PID_NS_LEVEL */
 
-	barrier_var(level);
 	return CAST(struct upid, (__u64)number + bpf_core_field_offset(struct pid, numbers) +
 					 level * bpf_core_type_size(struct upid));
 }

@@ -326,7 +326,7 @@ int BPF_PROG(on_uring_complete, void *ring, void *done)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct io_kiocb *request = CAST(struct io_kiocb, (__u64)done);
 	struct call c = {.number = NR_openat, .flags = SHRIKE_F_URING};
-	struct walk real = {};
+	struct walk *real;
 	struct open_how how = {};
 	__u32 access, wanted, slot;
 	struct file *file;
@@ -361,17 +361,17 @@ int BPF_PROG(on_uring_complete, void *ring, void *done)
 	access = open_access(&how, file);
 	wanted = filter.any_path & access;
 	wanted |= named_access(file, access);
-	real.asked = access;
-	real.from = place_of_file(file);
-	walk_path(INTO_REAL, &real);
-	wanted |= (real.name_access | (real.cut ? ~0u : 0)) & access;
+	real = fresh_walk(&w->object, access);
+	real->from = place_of_file(file);
+	walk_path(INTO_REAL, real);
+	wanted |= (real->name_access | (real->cut ? ~0u : 0)) & access;
 	if (!wanted && filter.prefix_access)
-		wanted = prefix_access(w->real.text, real.start, walk_length(&real), real.first, access);
+		wanted = prefix_access(w->real.text, real->start, walk_length(real), real->first, access);
 	if (!wanted)
 		return 0;
 	if (op == OP_OPENAT2)
 		c.number = NR_openat2;
-	record_open(task, &c, slot ? 0 : result, w, NULL, &real, file, &real, &how);
+	record_open(task, &c, slot ? 0 : result, w, false, file, &how);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "collector/api_answers.h"
 #include "collector/command_request.h"
 #include "collector/event_query.h"
+#include "collector/profiles.h"
 #include "collector/proof.h"
 #include "collector/query.h"
 #include "collector/state.h"
@@ -87,6 +88,8 @@ class HttpApi : public Api {
   void detonations(const Request& request, Response& response);
   void commands(const Request& request, Response& response);
   void order(const Request& request, Response& response);
+  void profiles(const Request& request, Response& response);
+  void fleet(const Request& request, Response& response);
   Result<IndexReader> index() const { return IndexReader::open(index_path(parts_.state_dir)); }
 
   ApiParts parts_;
@@ -164,6 +167,8 @@ void HttpApi::routes() {
   server_.Get("/v1/detonations", [this](const Request& q, Response& r) { detonations(q, r); });
   server_.Get("/v1/commands", [this](const Request& q, Response& r) { commands(q, r); });
   server_.Post("/v1/commands", [this](const Request& q, Response& r) { order(q, r); });
+  server_.Get("/v1/profiles", [this](const Request& q, Response& r) { profiles(q, r); });
+  server_.Get("/v1/profiles/fleet", [this](const Request& q, Response& r) { fleet(q, r); });
 }
 
 /// Runs `send` as the whole body; what it returns as an error becomes the body's last line.
@@ -366,6 +371,37 @@ void HttpApi::proof(const Request& request, Response& response) {
   auto text = make();
   if (!text) return fail(response, text.error().code == ENOENT ? 404 : 400, text.error().message);
   response.set_content(*text, "application/json");
+}
+
+void HttpApi::profiles(const Request& request, Response& response) {
+  QueryReader reader(request.params, wall_now_ns());
+  const ProfileQuery query = reader.profiles();
+  const size_t min_nodes = reader.min_nodes();
+  if (refused(response, reader.finish())) return;
+  stream(response, ndjson, [this, query, min_nodes](DataSink& sink) -> Result<void> {
+    IndexReader index = TRY(this->index());
+    std::vector<std::string> texts;  // first all, so that no client holds the index
+    TRY_VOID(each_program(index, query, [&](const ProgramProfiles& program) {
+      texts.push_back(program_to_json(program, min_nodes));
+      return true;
+    }));
+    Lines lines(sink);
+    for (const std::string& text : texts)
+      if (!lines.add(text)) return {};
+    lines.flush();
+    return {};
+  });
+}
+
+void HttpApi::fleet(const Request& request, Response& response) {
+  QueryReader reader(request.params, wall_now_ns());
+  const ProfileQuery query = reader.profiles();
+  const size_t min_nodes = reader.min_nodes();
+  if (refused(response, reader.finish())) return;
+  auto index = this->index();
+  auto file = index ? fleet_file(*index, query, min_nodes, parts_.key) : Result<std::string>(index.error());
+  if (!file) return fail(response, 400, file.error().message);
+  response.set_content(*file, "application/octet-stream");
 }
 
 }  // namespace

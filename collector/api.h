@@ -8,6 +8,7 @@
 #include "collector/command_sender.h"
 #include "collector/committer.h"
 #include "collector/registry.h"
+#include "common/wire/keys.h"
 
 namespace shrike::collector {
 
@@ -19,6 +20,7 @@ struct ApiParts {
   std::string version;
   std::string public_key;  ///< hexadecimal
   std::string nats_url;
+  PrivateKey key;  ///< signs what nodes shall take
   uint64_t started_ns = 0;
   Registry& registry;
   Feed<AlertRow>& alerts;

@@ -131,9 +131,9 @@ Result<void> Running::start(Store store, Index index, const std::vector<NodeStat
 
   api_ = TRY(Api::start(
       config_.api_host(), config_.api_port(),
-      ApiParts{config_.state_dir, token_, config_.name, SHRIKE_VERSION, public_key_, config_.nats.url, started_ns_,
-               registry_, alerts_, verdicts_, metrics_, *commands_, [this] { return committer_->gauges(); },
-               [this] { return subscriber_ && subscriber_->connected(); }}));
+      ApiParts{config_.state_dir, token_, config_.name, SHRIKE_VERSION, public_key_, config_.nats.url, key_,
+               started_ns_, registry_, alerts_, verdicts_, metrics_, *commands_,
+               [this] { return committer_->gauges(); }, [this] { return subscriber_ && subscriber_->connected(); }}));
   TRY_VOID(write_file_atomic(config_.state_dir + "/api", api_address() + "\n", 0644));
 
   std::string seed = config_.nats.nkey_seed_file;

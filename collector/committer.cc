@@ -139,6 +139,7 @@ Result<void> Committer::index(std::vector<Pending>& group, const std::vector<Ack
   for (const Pending& pending : group) {
     if (pending.row) {
       TRY(index.add_batch(*pending.row));
+      for (const ProfileRow& profile : pending.profiles) TRY_VOID(index.add_profile(profile, pending.row->serial));
       last = std::max(last, pending.row->serial);
     }
     for (const auto* alerts : {&pending.alerts, &pending.own_alerts})

@@ -36,6 +36,7 @@ struct Pending {
   std::string_view bytes;                             ///< the batch, when `row` is there
   std::shared_ptr<BatchRow> row;                      ///< accepted
   std::vector<std::shared_ptr<AlertRow>> alerts;      ///< of the batch
+  std::vector<ProfileRow> profiles;                   ///< of the batch
   std::vector<std::shared_ptr<AlertRow>> own_alerts;  ///< integrity
   std::vector<std::shared_ptr<VerdictRow>> verdicts;  ///< to be stored
   std::vector<DetonationRow> detonations;             ///< of the batch

@@ -91,6 +91,16 @@ Result<void> open(const std::string& segments_dir, const BatchPlace& place, Open
 
 }  // namespace
 
+std::string_view bytes_field(std::string_view message, uint32_t number) {
+  Field field;
+  std::string_view found;
+  while (next_field(message, field)) {
+    if (field.number == number) found = field.bytes;
+    field.bytes = {};
+  }
+  return found;
+}
+
 EventPeek peek_event(std::string_view message) {
   EventPeek peek;
   Field field;

@@ -17,6 +17,8 @@ struct EventPeek {
   std::string_view container;  ///< of what tells it: whole tasks and sandboxed ones
 };
 EventPeek peek_event(std::string_view message);
+/// The last bytes field of that number in a message; empty when there is none or what comes before is damaged.
+std::string_view bytes_field(std::string_view message, uint32_t number);
 
 /// Calls `each` with one JSON object a line, oldest first; it returns false to stop. Records that cannot be read are
 /// skipped and counted in `unread`. Errors: the index's.

@@ -13,7 +13,8 @@
 namespace shrike::collector {
 namespace {
 
-constexpr int schema_version = 2;
+constexpr int schema_version = 3;
+constexpr size_t profiles_of_node = 8192;
 constexpr uint64_t always_checked_bytes = 32u << 20;
 
 // `serial` is the primary key of all three row tables: one order for what was taken in.
@@ -45,6 +46,11 @@ CREATE TABLE detonations (serial INTEGER PRIMARY KEY, time INTEGER NOT NULL, nod
 CREATE INDEX detonations_id ON detonations (id);
 CREATE TABLE acks (node TEXT NOT NULL, lane INTEGER NOT NULL, boot BLOB NOT NULL, seq INTEGER NOT NULL,
   hash BLOB NOT NULL, time INTEGER NOT NULL, signed BLOB NOT NULL, PRIMARY KEY (node, lane)) WITHOUT ROWID;
+CREATE TABLE profiles (path TEXT NOT NULL, mtime INTEGER NOT NULL, node TEXT NOT NULL, serial INTEGER NOT NULL,
+  received INTEGER NOT NULL, calls INTEGER NOT NULL, ngrams INTEGER NOT NULL, is_full INTEGER NOT NULL,
+  body BLOB NOT NULL);
+CREATE UNIQUE INDEX profiles_program ON profiles (path, mtime, node);
+CREATE INDEX profiles_node ON profiles (node, serial);
 )";
 
 Blob blob(const BootId& boot) { return {{reinterpret_cast<const char*>(boot.data()), boot.size()}}; }
@@ -59,7 +65,8 @@ std::string losses_text(const Losses& losses) {
 }  // namespace
 
 struct IndexStatements {
-  Statement add_node, see_node, add_batch, move_head, add_alert, add_verdict, add_detonation, add_ack, set_meta;
+  Statement add_node, see_node, add_batch, move_head, add_alert, add_verdict, add_detonation, add_ack, add_profile,
+      forget_profiles, set_meta;
 };
 
 Index::Index(Database database) : database_(std::move(database)), statements_(std::make_unique<IndexStatements>()) {}
@@ -123,6 +130,14 @@ Result<Index> Index::open(const std::string& path) {
   s.add_verdict = TRY(database.prepare("INSERT INTO verdicts VALUES (?,?,?,?,?,?,?,?,?)"));
   s.add_detonation = TRY(database.prepare("INSERT INTO detonations VALUES (?,?,?,?,?)"));
   s.add_ack = TRY(database.prepare("INSERT OR REPLACE INTO acks VALUES (?,?,?,?,?,?,?)"));
+  s.add_profile = TRY(database.prepare(
+      "INSERT INTO profiles VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (path, mtime, node) DO UPDATE SET "
+      "serial = excluded.serial, received = excluded.received, calls = excluded.calls, ngrams = excluded.ngrams, "
+      "is_full = excluded.is_full, body = excluded.body WHERE excluded.serial >= serial"));
+  s.forget_profiles = TRY(
+      database.prepare("DELETE FROM profiles WHERE node = ?1 AND serial < (SELECT serial FROM profiles WHERE node = ?1 "
+                       "ORDER BY serial DESC LIMIT 1 OFFSET " +
+                       std::to_string(profiles_of_node - 1) + ")"));
   s.set_meta = TRY(database.prepare("UPDATE meta SET segment = ?, position = ?, serial = ?"));
   return index;
 }
@@ -183,6 +198,14 @@ Result<void> Index::add_ack(const AckBody& ack, std::string_view signed_bytes) {
       .bind(ack.node, static_cast<int>(ack.lane), blob(ack.boot), ack.seq, blob(ack.hash), ack.time_ns,
             Blob{signed_bytes})
       .run();
+}
+
+Result<void> Index::add_profile(const ProfileRow& row, uint64_t serial) {
+  TRY_VOID(statements_->add_profile
+               .bind(row.path, row.mtime_ns, row.node, serial, row.received_ns, row.calls, row.ngrams, row.full ? 1 : 0,
+                     Blob{row.body})
+               .run());
+  return statements_->forget_profiles.bind(row.node).run();
 }
 
 Result<void> Index::commit(Position position, uint64_t serial) {

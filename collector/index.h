@@ -71,6 +71,18 @@ struct VerdictRow {
 /// One line of GET /v1/verdicts.
 std::string verdict_to_json(const VerdictRow& row);
 
+/// What a node shipped last of one program's calls.
+struct ProfileRow {
+  std::string node;
+  std::string path;
+  uint64_t mtime_ns = 0;
+  uint64_t received_ns = 0;
+  uint64_t calls = 0;
+  uint64_t ngrams = 0;
+  bool full = false;
+  std::string body;  ///< encode_profiles() of it alone
+};
+
 /// What is known of one node's lane.
 struct LaneState {
   ChainHead head;
@@ -116,6 +128,8 @@ class Index {
   Result<void> add_verdict(const VerdictRow& row);
   Result<void> add_detonation(const DetonationRow& row);
   Result<void> add_ack(const AckBody& ack, std::string_view signed_bytes);
+  /// Instead of an older one of the same node, path and mtime. Of one node's the newest 8,192 are kept.
+  Result<void> add_profile(const ProfileRow& row, uint64_t serial);
   /// Ends the transaction; from now on `position` and `serial` are what has been indexed.
   Result<void> commit(Position position, uint64_t serial);
   void rollback();
@@ -167,6 +181,12 @@ struct DetonationQuery {
   std::optional<uint64_t> limit;  ///< only the newest so many
 };
 
+struct ProfileQuery {
+  std::string node;
+  std::string path;  ///< a pattern, as a shell's
+  uint64_t received_since_ns = 0;
+};
+
 struct BatchQuery {
   std::string node;
   std::optional<Lane> lane;
@@ -201,6 +221,8 @@ class IndexReader {
   Result<void> verdicts(const VerdictQuery& query, uint64_t last, const Line& each);
   /// What sandboxed programs did, oldest report first.
   Result<void> detonations(const DetonationQuery& query, const Line& each);
+  /// By path, mtime and node; stops when `each` returns false. It must not wait: meanwhile the log cannot be folded.
+  Result<void> profiles(const ProfileQuery& query, const std::function<bool(ProfileRow)>& each);
   /// At most `limit` places with a serial after `after`, in the order of storage; or, `descending`, before it.
   Result<std::vector<BatchPlace>> batches(const BatchQuery& query, uint64_t after, size_t limit, bool descending);
 

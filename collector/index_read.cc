@@ -209,6 +209,27 @@ Result<void> IndexReader::verdicts(const VerdictQuery& query, uint64_t last, con
   }
 }
 
+Result<void> IndexReader::profiles(const ProfileQuery& query, const std::function<bool(ProfileRow)>& each) {
+  const std::string path = query.path.empty() ? "*" : query.path;
+  Statement rows = TRY(database_.prepare(
+      std::string("SELECT path, mtime, node, received, calls, ngrams, is_full, body FROM profiles WHERE received >= ?1 "
+                  "AND path GLOB ?2 ") +
+      (query.node.empty() ? "AND ?3 = ''" : "AND node = ?3") + " ORDER BY path, mtime, node"));
+  rows.bind(bound(query.received_since_ns), path, query.node);
+  while (TRY(rows.step())) {
+    ProfileRow row{.node = std::string(rows.bytes(2)),
+                   .path = std::string(rows.bytes(0)),
+                   .mtime_ns = rows.number(1),
+                   .received_ns = rows.number(3),
+                   .calls = rows.number(4),
+                   .ngrams = rows.number(5),
+                   .full = rows.integer(6) != 0,
+                   .body = std::string(rows.bytes(7))};
+    if (!each(std::move(row))) return {};
+  }
+  return {};
+}
+
 Result<std::vector<BatchPlace>> IndexReader::batches(const BatchQuery& query, uint64_t after, size_t limit,
                                                      bool descending) {
   std::string sql =

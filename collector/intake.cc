@@ -65,6 +65,7 @@ void Intake::take(Lane lane, std::string_view subject, std::string_view bytes, s
   }
   if (checked.verdict == Verdict::accepted) {
     pending.bytes = bytes;
+    pending.profiles = std::move(checked.profiles);
     accept(checked, now, pending);
   } else if (checked.verdict == Verdict::duplicate) {
     pending.shown = verdict_row(checked, now);

@@ -202,6 +202,21 @@ ProofQuery QueryReader::proof() {
   return query;
 }
 
+ProfileQuery QueryReader::profiles() {
+  ProfileQuery query;
+  query.node = node();
+  query.path = take("path").value_or("");
+  moment("since", query.received_since_ns);
+  return query;
+}
+
+size_t QueryReader::min_nodes() {
+  constexpr uint64_t most = 256, usual = 2;
+  const auto nodes = number("min_nodes", most);
+  if (nodes && *nodes == 0) wrong("min_nodes", "must be 1 at least");
+  return static_cast<size_t>(nodes.value_or(usual));
+}
+
 bool QueryReader::follow() {
   const auto text = take("follow");
   if (!text || *text == "0") return false;

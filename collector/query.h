@@ -50,6 +50,9 @@ class QueryReader {
   DetonationQuery detonations();
   CommandQuery commands();
   ProofQuery proof();
+  ProfileQuery profiles();
+  /// How many nodes must know a sequence of calls before it counts: 1 to 256, else 2.
+  size_t min_nodes();
   bool follow();
   /// Nothing: all was right.
   std::optional<BadParameter> finish();

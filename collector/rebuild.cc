@@ -1,6 +1,7 @@
 #include "collector/rebuild.h"
 
 #include "collector/findings.h"
+#include "collector/profiles.h"
 #include "collector/verifier.h"
 
 namespace shrike::collector {
@@ -47,9 +48,14 @@ class Rebuild {
     row.unlinked = before.seq != 0 && before.boot != header.boot && header.previous != before.hash;
     if (!TRY(index_.add_batch(row))) return {};
     ++report.batches;
+    if (header.count == 0) return {};
     auto payload = open_payload(*batch);
     if (!payload) return skip(record, payload.error().message);
-    if (header.lane != Lane::alerts) return add_detonations(header, *payload);
+    if (header.lane != Lane::alerts) {
+      for (const ProfileRow& profile : profiles_of(header, *payload, record.received_ns))
+        TRY_VOID(index_.add_profile(profile, row.serial));
+      return add_detonations(header, *payload);
+    }
     uint64_t unread = 0;
     for (Alert& alert : alerts_of(header, *payload, record.received_ns, unread)) {
       std::string json = alert_to_json(alert);

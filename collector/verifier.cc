@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "collector/profiles.h"
 #include "common/base/bytes.h"
 #include "common/base/clock.h"
 #include "common/wire/codec.h"
@@ -140,10 +141,12 @@ Result<Checked> Verifier::check(const BatchSubject& subject, std::string_view by
   starts_.erase(header.node);
   checked.row = row_of(batch, before, head, received_ns);
   checked.row.unlinked = judgement.unlinked;
-  if (lane_ == Lane::alerts)
+  if (lane_ == Lane::alerts) {
     checked.alerts = alerts_of(header, *payload, received_ns, checked.alerts_unread);
-  else
+  } else {
+    checked.profiles = profiles_of(header, *payload, received_ns);
     notes_of(header, *payload, checked.detonations, checked.commands);
+  }
   return checked;
 }
 

@@ -24,8 +24,10 @@ struct Checked {
   BatchHeader header;                      ///< node and lane are right even of what is malformed
   BatchRow row;                            ///< accepted: all but serial, place and size
   std::vector<Alert> alerts;               ///< accepted, lane alerts
+  std::vector<ProfileRow> profiles;        ///< accepted, lane telemetry
   uint64_t alerts_unread = 0;              ///< events of the alerts lane in which no alert could be read
   std::vector<DetonationRow> detonations;  ///< accepted, lane telemetry
+  std::vector<ProfileRow> profiles;        ///< the same
   std::vector<CommandNews> commands;       ///< the same
 };
 

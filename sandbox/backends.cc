@@ -8,12 +8,6 @@
 
 namespace shrike::sandbox {
 
-namespace {
-
-std::string group_name(pid_t process) { return "job-" + std::to_string(process); }
-
-}  // namespace
-
 struct Backends::Impl {
   explicit Impl(process::Filters made) : filters(std::move(made)) {}
   ~Impl() { process::remove_cgroups(cgroups); }
@@ -27,7 +21,7 @@ struct Backends::Impl {
       source = trace->source(slot % process::EbpfTrace::slots);
       options.tracers = source.get();
     }
-    options.name = group_name(::getpid());
+    options.name = process::job_group_name(::getpid());
     // Two services at once would share ids; a job alone takes one from its own pid's.
     options.uid = process::first_job_uid + slot;
     return options;
@@ -74,7 +68,7 @@ void Backends::reserve(unsigned slot) {
 
 bool Backends::release(unsigned slot, pid_t process) {
   if (impl_->trace) impl_->trace->release(slot % process::EbpfTrace::slots);
-  return process::remove_left_cgroup(impl_->cgroups, group_name(process));
+  return process::remove_left_cgroup(impl_->cgroups, process::job_group_name(process));
 }
 
 Result<void> Backends::prepare(unsigned slot) {

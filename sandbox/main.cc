@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
   service->add_option("--state", serve.state, "Folder of the ledger and of what is kept")->capture_default_str();
   service->add_option("--ready", serve.ready, "Sandboxes kept ready for the next jobs")
       ->capture_default_str()
-      ->check(CLI::Range(0, 64));
+      ->check(CLI::Range(1, 64));
   service->add_option("--jobs", serve.quota.jobs, "Jobs at once, for each caller")->capture_default_str();
   service->add_option("--cpu-per-hour", serve.cpu_s, "Seconds of processor time an hour, for each caller")
       ->capture_default_str();

@@ -35,7 +35,7 @@ Result<Fd> listen_at(const std::string& path) {
   path.copy(address.sun_path, path.size());
   if (const size_t slash = path.rfind('/'); slash != std::string::npos && slash > 0)
     TRY_VOID(make_dirs(path.substr(0, slash)));
-  Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return errno_error("socket");
   // One that answers is another service's; one that does not was left behind.
   const Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -48,13 +48,6 @@ Result<Fd> listen_at(const std::string& path) {
   ::umask(before);
   if (bound != 0 || ::listen(socket.get(), 128) != 0) return errno_error(path);
   return socket;
-}
-
-/// Whether the other end is root's, or our own user's.
-bool may_ask(int client) {
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  return ::getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == 0 || peer.uid == ::geteuid());
 }
 
 /// Without waiting: a client that does not listen has nothing to hear.
@@ -91,13 +84,13 @@ Service::Worker* Service::start_worker() {
     // Nothing of the service's but its end of the pair: others' ends must close when the service closes them.
     worker.control.reset();
     workers_.clear();
-    listener_.reset();
+    Fd listener = std::move(listener_);
     signals_.reset();
     ledger_.abandon();
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    run_worker(backends_, *slot, std::move(theirs));
+    run_worker(backends_, *slot, std::move(theirs), std::move(listener));
     ::_exit(0);
   }
   worker.pidfd = open_pidfd(worker.pid);
@@ -110,30 +103,6 @@ void Service::keep_ready() {
       std::count_if(workers_.begin(), workers_.end(), [](const Worker& w) { return !w.taken && !w.gone; }));
   for (; waiting < options_.ready; ++waiting)
     if (start_worker() == nullptr) return;
-}
-
-void Service::take_client() {
-  for (;;) {
-    Fd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (!client.valid()) return;
-    if (!may_ask(client.get())) {
-      tell_last(client.get(), Frame::refused, "only root may ask this service");
-      continue;
-    }
-    const auto ready =
-        std::find_if(workers_.begin(), workers_.end(), [](const Worker& w) { return !w.taken && !w.gone; });
-    Worker* worker = ready != workers_.end() ? &*ready : start_worker();
-    if (worker == nullptr) {
-      tell_last(client.get(), Frame::refused, "as many jobs run as there may be at once");
-      continue;
-    }
-    if (!send_word(worker->control.get(), {}, client.get())) {
-      tell_last(client.get(), Frame::refused, "the process of this job is gone");
-      continue;
-    }
-    worker->client = std::move(client);
-    worker->taken = true;
-  }
 }
 
 void Service::answer(Worker& worker, const std::string& caller, const std::string& id, const Usage& most) {
@@ -166,7 +135,12 @@ void Service::answer(Worker& worker, const std::string& caller, const std::strin
 void Service::hear(Worker& worker) {
   auto heard = receive_word(worker.control.get());
   if (!heard || !*heard) return worker.control.reset();  // its end is told by the pidfd
-  const auto& [word, fd] = **heard;
+  auto& [word, fd] = **heard;
+  if (word.kind == ServeWord::Kind::taken) {
+    worker.taken = true;
+    worker.client = std::move(fd);
+    return keep_ready();
+  }
   if (word.kind == ServeWord::Kind::ask) return answer(worker, word.caller, word.id, word.usage);
   if (word.kind != ServeWord::Kind::ended || !worker.begun) return;
   auto report = text_of_fd(fd.get());
@@ -214,7 +188,7 @@ void Service::stop() {
 Result<void> Service::run() {
   keep_ready();
   for (;;) {
-    std::vector<pollfd> fds = {{listener_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
+    std::vector<pollfd> fds = {{signals_.get(), POLLIN, 0}};
     std::vector<Worker*> order;
     for (auto& worker : workers_) {
       order.push_back(&worker);
@@ -222,14 +196,13 @@ Result<void> Service::run() {
       fds.push_back({worker.pidfd.get(), POLLIN, 0});
     }
     if (::poll(fds.data(), fds.size(), tick_ms) < 0 && errno != EINTR) return errno_error("poll");
-    if (fds[1].revents != 0) break;
+    if (fds[0].revents != 0) break;
     for (size_t i = 0; i < order.size(); ++i) {
-      if (fds[2 + 2 * i].revents != 0) hear(*order[i]);
+      if (fds[1 + 2 * i].revents != 0) hear(*order[i]);
       // Its last words first.
-      if (fds[3 + 2 * i].revents != 0 && (fds[2 + 2 * i].revents & POLLIN) == 0) bury(*order[i], "");
+      if (fds[2 + 2 * i].revents != 0 && (fds[1 + 2 * i].revents & POLLIN) == 0) bury(*order[i], "");
     }
     std::erase_if(workers_, [this](const Worker& worker) { return clear(worker); });
-    if (fds[0].revents != 0) take_client();
     keep_ready();
   }
   stop();

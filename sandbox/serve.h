@@ -34,13 +34,12 @@ class Service {
     pid_t pid = -1;
     Fd pidfd, control, client;  // client: to tell it when the process is gone without a word
     unsigned slot = 0;
-    bool taken = false;  // has a client
+    bool taken = false;  // has a client; it took it from the socket itself
     bool begun = false;  // has a job that the ledger knows
     bool gone = false;
     std::string caller, id;
     Usage most;
   };
-  void take_client();
   void keep_ready();
   Worker* start_worker();
   void hear(Worker& worker);
@@ -58,6 +57,6 @@ class Service {
 };
 
 /// What the process of a job does, from its client to the report. Never returns to the service.
-void run_worker(Backends& backends, unsigned slot, Fd control);
+void run_worker(Backends& backends, unsigned slot, Fd control, Fd listener);
 
 }  // namespace shrike::sandbox

@@ -14,13 +14,13 @@ namespace shrike::sandbox {
 
 struct ServeWord {
   enum class Kind : uint8_t {
-    client = 1,  ///< service: here is your client; fd
+    taken = 1,   ///< process: I have a client; fd: the same socket
     ask = 2,     ///< process: may this job begin? caller, id, use at most
     answer = 3,  ///< service: `verdict`; text: why not; fd: the kept report
     ended = 4,   ///< process: use; fd: the report
     kept = 5     ///< service: so it is kept
   };
-  Kind kind = Kind::client;
+  Kind kind = Kind::taken;
   std::string caller, id, text;
   Usage usage;
   uint8_t verdict = 0;  ///< Ledger::Answer

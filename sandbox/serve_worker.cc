@@ -65,21 +65,43 @@ Result<void> serve_client(Backends& backends, int control, Fd client) {
   Teller teller(Fd(::dup(channel.fd())), job->limits);
   const Report report = backends.run(*job, std::move(*files), teller);
   // Kept before it is told: who asks again after he was told gets the same.
-  const Fd text = TRY(sealed_bytes(report_to_json(report), "report"));
+  const Fd text = TRY(sealed_bytes(report_to_json(report, frame_payload_max), "report"));
   TRY_VOID(send_word(control, {ServeWord::Kind::ended, job->caller, job->id, {}, used_by(report, in), 0}, text.get()));
   static_cast<void>(TRY(receive_word(control)));
   return teller.finish(report);
 }
 
+/// Whether the other end is root's, or our own user's.
+bool may_ask(int client) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  return ::getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == 0 || peer.uid == ::geteuid());
+}
+
+/// All processes that are ready wait for the next one; the kernel wakes one of them.
+Fd next_client(int listener) {
+  for (;;) {
+    Fd client(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+    if (!client.valid() && (errno == EINTR || errno == ECONNABORTED)) continue;
+    if (!client.valid() || may_ask(client.get())) return client;
+    const std::string why = "only root may ask this service";
+    const std::string frame = frame_header(Frame::refused, why.size()) + why;
+    ::send(client.get(), frame.data(), frame.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+}
+
 }  // namespace
 
-void run_worker(Backends& backends, unsigned slot, Fd control) {
+void run_worker(Backends& backends, unsigned slot, Fd control, Fd listener) {
   // What cannot be made ready is tried again with the job, and then is its report.
   static_cast<void>(backends.prepare(slot));
-  auto heard = receive_word(control.get());
-  if (!heard || !*heard || (*heard)->first.kind != ServeWord::Kind::client) return backends.forget();
-  // A client that says nothing sensible, or goes away, is no matter of the service's.
-  static_cast<void>(serve_client(backends, control.get(), std::move((*heard)->second)));
+  Fd client = next_client(listener.get());
+  listener.reset();
+  // So that the service makes another one ready, and can tell the client when we are gone without a word.
+  if (client.valid() && send_word(control.get(), {}, client.get())) {
+    // A client that says nothing sensible, or goes away, is no matter of the service's.
+    static_cast<void>(serve_client(backends, control.get(), std::move(client)));
+  }
   backends.forget();
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,7 +41,7 @@ class Summary final : public CallSink {
   void executed(const Call& call);
   void connected(const Call& call);
   GuestProcess* process(uint32_t pid);
-  Connection* connection(const std::string& protocol, const std::string& address);
+  Connection* connection(const std::string& protocol, const std::string& address, const std::string& name = {});
 
   CallSink& next_;
   uint64_t start_ns_ = 0;
@@ -51,6 +52,7 @@ class Summary final : public CallSink {
   uint64_t processes_dropped_ = 0;
   std::vector<Connection> connections_;
   std::map<std::string, size_t> by_address_;
+  std::set<std::pair<uint32_t, int32_t>> datagrams_;  // process and descriptor
   uint64_t connections_dropped_ = 0;
   std::map<std::pair<std::string, std::string>, uint64_t> refusals_;
   uint64_t refusals_dropped_ = 0;

@@ -38,6 +38,11 @@ class Teller final : public CallSink {
   [[nodiscard]] short wanted() const;
   /// Whether output should be read from the program: while the client is behind, the program waits.
   [[nodiscard]] bool has_room() const { return queue_.size() - sent_ < output_room; }
+  /// Whether the client is so far behind that calls will soon be dropped; `already`: it was, and is until it has caught
+  /// up well. A backend that can should make the program wait then.
+  [[nodiscard]] bool behind(bool already) const {
+    return queue_.size() - sent_ > (already ? queue_max / 4 : queue_max / 2);
+  }
   /// Sends what goes without waiting, and sees whether the client has said something. Call it also when nothing is
   /// ready, every 50 ms or so, so that few calls do not wait for more.
   void exchange();

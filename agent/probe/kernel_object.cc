@@ -33,7 +33,7 @@ namespace {
 // What each generation has for itself; all other maps are shared.
 constexpr std::string_view own_maps[] = {"prefixes", "names", "objects", "on_enter", "on_exit", "own_objects"};
 // Without these there is nothing to watch processes with.
-constexpr std::string_view essential[] = {"sys_exit", "on_fork", "on_exec", "on_exit_process"};
+constexpr std::string_view essential[] = {"sys_exit", "on_fork", "on_exec", "on_exit_process", "change_setting"};
 
 bool is_in(std::string_view name, const auto& list) {
   return std::find(std::begin(list), std::end(list), name) != std::end(list);
@@ -53,6 +53,11 @@ std::string_view hook(const bpf_program* program, std::string_view prefix) {
 // One that may sleep has the section "iter.s/task".
 bool is_task_iterator(const bpf_program* program) {
   return hook(program, "iter/") == "task" || hook(program, "iter.s/") == "task";
+}
+
+// Attached to the kernel; others are run by us.
+bool is_hook(const bpf_program* program) {
+  return !is_task_iterator(program) && std::string_view(bpf_program__section_name(program)) != "syscall";
 }
 
 // Would this entry point have anything to do?
@@ -250,14 +255,14 @@ Result<void> KernelObject::Impl::seal(const KernelSource::Ids& beside) {
   TRY_VOID(add(1, ids.maps));
   TRY_VOID(add(2, ids.programs));
   TRY_VOID(add(3, ids.links));
-  // From here on only programs write to any of our maps, but for the word that names the generation and the files that
-  // rules name, which we write through mappings. Rings are written to by their consumer, which the kernel does not
-  // allow for a frozen map.
+  // From here on only programs write to any of our maps. Rings, and the word that says whether their consumer sleeps,
+  // are written to by it, which the kernel does not allow for a frozen map.
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, skeleton->obj) {
     const std::string_view name = bpf_map__name(map);
-    if (bpf_map__is_internal(map) || name == "active" || name == "objects" || name == "reserved") continue;
-    if (::bpf_map_freeze(bpf_map__fd(map)) != 0 && errno != EBUSY && errno != EPERM)
+    if (bpf_map__is_internal(map) || name == "asleep" || name == "reserved") continue;
+    // EPERM: it is shared, and frozen already. EBUSY: somebody has it mapped, and can write to it.
+    if (::bpf_map_freeze(bpf_map__fd(map)) != 0 && errno != EPERM)
       return errno_error("freezing map " + std::string(name));
   }
   return {};
@@ -341,7 +346,7 @@ Result<void> KernelObject::attach(Features& features, const KernelSource::Ids& b
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, impl_->skeleton->obj) {
     const std::string name = bpf_program__name(program);
-    if (bpf_program__fd(program) < 0 || is_handler(name) || is_task_iterator(program)) continue;
+    if (bpf_program__fd(program) < 0 || is_handler(name) || !is_hook(program)) continue;
     bpf_link* link = bpf_program__attach(program);
     if (link != nullptr) {
       impl_->links.push_back(link);
@@ -362,6 +367,12 @@ Result<void> KernelObject::attach(Features& features, const KernelSource::Ids& b
     }
   }
   return impl_->seal(beside);
+}
+
+Result<Settings> KernelObject::settings() const {
+  Fd program(::fcntl(bpf_program__fd(impl_->skeleton->progs.change_setting), F_DUPFD_CLOEXEC, 0));
+  if (!program.valid()) return errno_error("BPF program change_setting");
+  return Settings(std::move(program));
 }
 
 int KernelObject::map(const std::string& name) const {

@@ -8,6 +8,7 @@
 
 #include "agent/probe/filter_tables.h"
 #include "agent/probe/kernel_source.h"
+#include "agent/probe/settings.h"
 #include "common/base/fd.h"
 #include "common/base/result.h"
 
@@ -36,6 +37,8 @@ class KernelObject {
   /// then none is.
   Result<void> attach(Features& features, const KernelSource::Ids& beside = {});
 
+  /// What is changed while the programs run, of this generation and of what all share.
+  Result<Settings> settings() const;
   /// Descriptor of the map of that name; -1 when there is none.
   [[nodiscard]] int map(const std::string& name) const;
   /// Descriptors of the rings for file and network, in the order of their index.

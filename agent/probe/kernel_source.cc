@@ -108,7 +108,7 @@ struct KernelSource::Impl {
   mutable std::mutex object_lock;          // counters() against reload()
   std::vector<MappedRing> rings;           // the reserved one first
   std::unique_ptr<Mapping> counters;
-  std::unique_ptr<Mapping> active;
+  std::unique_ptr<Mapping> asleep;
   std::shared_ptr<ObjectWatch> objects;   // null when the filter names none
   std::shared_ptr<ObjectWatch> follower;  // the same, of whoever polls
   uint32_t cpus = 0;
@@ -132,13 +132,9 @@ struct KernelSource::Impl {
   Result<void> map_rings();
   static Result<std::shared_ptr<ObjectWatch>> start_objects(const KernelObject& object, const FilterSpec& filter);
   size_t drain(const RecordCallback& callback);
-  void set_active(shrike_active word, uint64_t value) {
-    __atomic_store_n(active->as<uint64_t>() + word, value, __ATOMIC_SEQ_CST);
-  }
-  void report(uint64_t which) { set_active(SHRIKE_ACTIVE_GENERATION, which); }
   /// Whether the programs are to wake us. They look before they write their record, so one that looks while this
   /// changes may not: what it wrote is found by the next look at the rings, whatever that is for.
-  void set_asleep(bool asleep) { set_active(SHRIKE_ACTIVE_ASLEEP, asleep ? 1 : 0); }
+  void set_asleep(bool sleeps) { __atomic_store_n(asleep->as<uint64_t>(), sleeps ? 1 : 0, __ATOMIC_SEQ_CST); }
 };
 
 Result<void> KernelSource::Impl::map_rings() {
@@ -159,14 +155,15 @@ Result<void> KernelSource::Impl::map_rings() {
   merge = std::make_unique<Merge>(std::move(views));
   cpus = object->entries("counters");
   counters = std::make_unique<Mapping>(TRY(map_array(*object, "counters", sizeof(shrike_counters), false)));
-  active = std::make_unique<Mapping>(TRY(map_array(*object, "active", sizeof(uint64_t), true)));
+  asleep = std::make_unique<Mapping>(TRY(map_array(*object, "asleep", sizeof(uint64_t), true)));
   return {};
 }
 
 Result<std::shared_ptr<ObjectWatch>> KernelSource::Impl::start_objects(const KernelObject& object,
                                                                        const FilterSpec& filter) {
   if (filter.objects.empty()) return std::shared_ptr<ObjectWatch>();
-  return std::make_shared<ObjectWatch>(TRY(ObjectWatch::start(object.map("objects"), filter.objects)));
+  Settings settings = TRY(object.settings());
+  return std::make_shared<ObjectWatch>(TRY(ObjectWatch::start(std::move(settings), filter.objects)));
 }
 
 KernelSource::KernelSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -206,7 +203,8 @@ Result<KernelSource> KernelSource::open(const ProbeOptions& options, const Filte
   impl->options.sequence.known = {};
   TRY_VOID(impl->object->attach(impl->features, ids_of(impl->sequence)));
   impl->set_asleep(true);
-  impl->report(impl->generation);
+  const Settings settings = TRY(impl->object->settings());
+  TRY_VOID(settings.set(SHRIKE_ACTIVE_GENERATION, impl->generation));
   ::malloc_trim(0);  // the kernel's type information was read, some ten megabytes, and is not needed any more
   return KernelSource(std::move(impl));
 }
@@ -224,7 +222,8 @@ Result<void> KernelSource::reload(const FilterSpec& filter, const SequenceOption
   features.sequence = goes_on.has_value();
   TRY_VOID(object->attach(features, ids_of(goes_on)));
   // Both generations run now and the old one reports; after this store, the new one.
-  impl_->report(next);
+  const Settings settings = TRY(object->settings());
+  TRY_VOID(settings.set(SHRIKE_ACTIVE_GENERATION, next));
   {
     const std::lock_guard lock(impl_->object_lock);
     impl_->generation = next;

@@ -7,13 +7,11 @@
 
 #include <algorithm>
 #include <climits>
-#include <cstdio>
 #include <cstdlib>
 #include <memory>
-#include <sstream>
 
 #include "common/base/fd.h"
-#include "common/base/file.h"
+#include "common/base/mounts.h"
 
 namespace shrike::probe {
 namespace {
@@ -21,26 +19,8 @@ namespace {
 constexpr size_t names_max = 1024;    // that one pattern may stand for
 constexpr size_t replaced_max = 256;  // files that are remembered after their path was given to another
 constexpr size_t objects_max = SHRIKE_OBJECT_SLOTS / 2;
-constexpr size_t mountinfo_max = 8u << 20;
-
-constexpr uint32_t device_number(uint32_t major, uint32_t minor) { return major << 20 | minor; }
 
 bool is_pattern(const std::string& path) { return path.find_first_of("*?[") != std::string::npos; }
-
-// Mount by mount, the number of the file system: stat() gives another one on btrfs and on overlays.
-std::map<uint64_t, uint32_t> devices_of_mounts() {
-  std::map<uint64_t, uint32_t> devices;
-  const auto text = read_file("/proc/self/mountinfo", mountinfo_max);
-  if (!text.ok()) return devices;
-  std::istringstream lines(*text);
-  for (std::string line; std::getline(lines, line);) {
-    unsigned long long id = 0;
-    unsigned major = 0, minor = 0;
-    if (std::sscanf(line.c_str(), "%llu %*u %u:%u", &id, &major, &minor) == 3)
-      devices[id] = device_number(major, minor);
-  }
-  return devices;
-}
 
 // Whether a name on the way from `head` on is a symbolic link.
 bool led_by_link(const std::string& path, size_t head) {

@@ -1,14 +1,12 @@
 #include "agent/probe/object_watch.h"
 
-#include <unistd.h>
-
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <thread>
 
-#include "agent/probe/mapping.h"
+#include "agent/probe/object_table.h"
 
 namespace shrike::probe {
 namespace {
@@ -18,37 +16,31 @@ using namespace std::chrono_literals;
 constexpr auto pause = 20ms;
 constexpr auto end_patience = 1s;
 
-size_t whole_pages(size_t bytes) {
-  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
-  return (bytes + page - 1) / page * page;
-}
-
 }  // namespace
 
 // Owned by the thread too: one that hangs in a dead file system must not keep the agent from ending.
 struct ObjectWatch::State {
-  State(Mapping given, ObjectResolver::Objects objects) : mapping(std::move(given)), resolver(std::move(objects)) {}
+  State(Settings given, ObjectResolver::Objects objects) : settings(std::move(given)), resolver(std::move(objects)) {}
 
-  Mapping mapping;
+  Settings settings;
+  shrike_objects table{};   // room to put the next one together
   ObjectResolver resolver;  // the thread's, once it runs
   std::optional<std::vector<ResolvedObject>> written;
   std::mutex lock;
   std::condition_variable changed;
   bool following = false, hinted = false, stopping = false, ended = false;
 
-  void look();
+  Result<void> look();
   void run(std::chrono::milliseconds period);
 };
 
-// Into the table that does not count, which then does.
-void ObjectWatch::State::look() {
+Result<void> ObjectWatch::State::look() {
   std::vector<ResolvedObject> now = resolver.resolve();
-  if (written && *written == now) return;
-  auto* tables = mapping.as<shrike_objects>();
-  const __u32 next = __atomic_load_n(&tables[0].current, __ATOMIC_RELAXED) == 0 ? 1 : 0;
-  fill_object_table(now, tables[next]);
-  __atomic_store_n(&tables[0].current, next, __ATOMIC_SEQ_CST);
+  if (written && *written == now) return {};
+  fill_object_table(now, table);
+  TRY_VOID(settings.set_objects(table));
   written = std::move(now);
+  return {};
 }
 
 void ObjectWatch::State::run(std::chrono::milliseconds period) {
@@ -58,7 +50,7 @@ void ObjectWatch::State::run(std::chrono::milliseconds period) {
     if (stopping) break;
     hinted = false;
     held.unlock();
-    look();
+    (void)look();  // refused, it is what it was, and the next look tries again
     std::this_thread::sleep_for(pause);
     held.lock();
   }
@@ -66,12 +58,9 @@ void ObjectWatch::State::run(std::chrono::milliseconds period) {
   changed.notify_all();
 }
 
-Result<ObjectWatch> ObjectWatch::start(int map, ObjectResolver::Objects objects) {
-  static_assert(sizeof(shrike_objects) % 8 == 0);
-  auto mapping = Mapping::of(map, whole_pages(2 * sizeof(shrike_objects)), 0, true);
-  if (!mapping) return mapping.error().in("BPF map objects");
-  auto state = std::make_shared<State>(std::move(mapping).value(), std::move(objects));
-  state->look();
+Result<ObjectWatch> ObjectWatch::start(Settings settings, ObjectResolver::Objects objects) {
+  auto state = std::make_shared<State>(std::move(settings), std::move(objects));
+  TRY_VOID(state->look());
   return ObjectWatch(std::move(state));
 }
 

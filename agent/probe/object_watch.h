@@ -5,14 +5,15 @@
 #include <memory>
 
 #include "agent/probe/object_resolver.h"
+#include "agent/probe/settings.h"
 
 namespace shrike::probe {
 
 /// One for each generation of the programs. Thread-safe.
 class ObjectWatch {
  public:
-  /// Looks all paths up and writes what they are into the map `objects` of a generation that does not report yet.
-  static Result<ObjectWatch> start(int map, ObjectResolver::Objects objects);
+  /// Looks all paths up and puts what they are in force, in a generation that does not report yet.
+  static Result<ObjectWatch> start(Settings settings, ObjectResolver::Objects objects);
   ObjectWatch(ObjectWatch&&) noexcept;
   ObjectWatch& operator=(ObjectWatch&&) noexcept;
   ~ObjectWatch();

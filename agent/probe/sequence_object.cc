@@ -71,6 +71,8 @@ struct SequenceObject::Impl {
   sequence_bpf* skeleton = nullptr;
   std::vector<bpf_link*> links;
   std::set<std::string> shared;  // maps that are the other programs'
+  bool detects = false;
+  uint64_t learn_calls = 0;
   std::optional<Table<const shrike_bucket>> ngrams;
   std::optional<Table<const shrike_profile>> known_programs;
   std::optional<Table<const shrike_sequence_totals>> totals;
@@ -221,6 +223,8 @@ Result<SequenceObject> SequenceObject::load(const SequenceOptions& options, uint
       bpf_program__set_autoload(program, has_tracepoint(program) && !refused.contains(name));
     }
     impl->set_up(options, shards, self_tgid, seed);
+    impl->detects = options.mode == SequenceMode::detect;
+    impl->learn_calls = options.learn_calls;
     TRY_VOID(impl->share_maps(map_of));
     if (const int error = sequence_bpf__load(impl->skeleton); error != 0) {
       const std::string name = refused_program(words.text);
@@ -272,7 +276,9 @@ std::vector<SequenceProfile> SequenceObject::profiles() const {
     to.calls = read(p.calls);
     to.quiet_calls = to.calls - std::min(to.calls, read(p.new_at_calls));
     to.seen_ns = p.seen_ns == 0 ? 0 : p.seen_ns + offset;
-    to.settled = (p.state & SHRIKE_PROFILE_SETTLED) != 0;
+    // The kernel marks it at the first call that is new then; it is judged from before that on.
+    to.settled = (p.state & SHRIKE_PROFILE_SETTLED) != 0 ||
+                 (impl_->detects && now >= p.learn_until_ns && to.quiet_calls >= impl_->learn_calls);
     to.full = (p.state & SHRIKE_PROFILE_FULL) != 0;
   }
   for (const shrike_bucket& bucket : impl_->ngrams->all())

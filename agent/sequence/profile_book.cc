@@ -3,43 +3,21 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "common/base/file.h"
+#include "common/wire/fleet_profiles.h"
 
 namespace shrike::sequence {
 namespace {
 
 constexpr size_t file_max_bytes = 64u << 20;
-// Names what is signed, so that no other signature of this key is one of these.
-constexpr std::string_view domain("shrike sequence profiles v1\0", 28);
-
-std::string signed_bytes(std::string_view body) { return std::string(domain).append(body); }
 
 }  // namespace
-
-std::string seal_profiles(const std::vector<SequenceProfile>& profiles, const PrivateKey& key) {
-  std::string bytes = encode_profiles(profiles);
-  const Signature signature = key.sign(signed_bytes(bytes));
-  bytes.append(reinterpret_cast<const char*>(signature.data()), signature.size());
-  return bytes;
-}
-
-Result<std::vector<SequenceProfile>> open_profiles(std::string_view bytes, const PublicKey& key,
-                                                   const SequenceLimits& limits) {
-  Signature signature;
-  if (bytes.size() < signature.size()) return Error{"cut: " + std::to_string(bytes.size()) + " bytes"};
-  const std::string_view body = bytes.substr(0, bytes.size() - signature.size());
-  std::memcpy(signature.data(), bytes.data() + body.size(), signature.size());
-  // Before anything in it is believed.
-  if (!key.verify(signed_bytes(body), signature)) return Error{"cut, damaged, or not signed by this node"};
-  return decode_profiles(body, limits);
-}
 
 Result<std::vector<SequenceProfile>> ProfileBook::load(uint64_t now_ns) {
   if (::access(options_.file.c_str(), F_OK) != 0 && errno == ENOENT) return std::vector<SequenceProfile>();
   const std::string bytes = TRY(read_file(options_.file, file_max_bytes));
-  auto opened = open_profiles(bytes, key_.public_key(), options_.limits);
+  auto opened = open_profiles(bytes, key_.public_key(), options_.limits, ProfileSeal::node);
   if (!opened) return opened.error().in(options_.file);
   std::vector<SequenceProfile> profiles = std::move(opened).value();
   forget_old(profiles, now_ns);
@@ -54,7 +32,7 @@ Result<size_t> ProfileBook::save(std::vector<SequenceProfile> profiles, uint64_t
 }
 
 std::string ProfileBook::bytes_of(std::vector<SequenceProfile> profiles, uint64_t now_ns) const {
-  return seal_profiles(tidied(std::move(profiles), now_ns), key_);
+  return seal_profiles(tidied(std::move(profiles), now_ns), key_, ProfileSeal::node);
 }
 
 std::vector<SequenceProfile> ProfileBook::tidied(std::vector<SequenceProfile> profiles, uint64_t now_ns) const {
@@ -76,18 +54,31 @@ std::string_view ProfileBook::path_of(const ProgramId& id) const {
 
 std::vector<SequenceProfile> ProfileBook::changed(const std::vector<SequenceProfile>& profiles) {
   std::vector<SequenceProfile> out;
-  for (const SequenceProfile& p : profiles) {
-    if (out.size() >= options_.ship_at_once) break;
-    if (!p.settled) continue;
-    SequenceProfile candidate = p;
-    candidate.path = path_of(p.id);
-    if (!candidate.shareable()) continue;
-    const auto before = shipped_.find(p.id);
-    if (before != shipped_.end() && p.ngrams.size() < before->second + before->second / 10 + 1) continue;
-    shipped_[p.id] = p.ngrams.size();
-    out.push_back(std::move(candidate));
-  }
+  // A program that keeps growing must not keep the others from being heard of at all.
+  for (const bool again : {false, true})
+    for (const SequenceProfile& p : profiles) {
+      if (out.size() >= options_.ship_at_once) return out;
+      const auto before = shipped_.find(p.id);
+      const bool was_shipped = before != shipped_.end();
+      if (!p.settled || was_shipped != again) continue;
+      if (was_shipped && p.ngrams.size() < before->second + before->second / 10 + 1) continue;
+      if (auto candidate = shareable(p)) {
+        shipped_[p.id] = p.ngrams.size();
+        out.push_back(std::move(*candidate));
+      }
+    }
   return out;
+}
+
+std::optional<SequenceProfile> ProfileBook::shareable(const SequenceProfile& profile) const {
+  SequenceProfile candidate = profile;
+  candidate.path = path_of(profile.id);
+  if (!candidate.shareable()) return std::nullopt;
+  if (options_.find) {
+    const auto here = options_.find(candidate.path, candidate.mtime_ns);
+    if (!here || here->inode != profile.id.inode || here->ctime_ns != profile.id.ctime_ns) return std::nullopt;
+  }
+  return candidate;
 }
 
 void ProfileBook::put_paths(std::vector<SequenceProfile>& profiles) const {

@@ -3,10 +3,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "agent/sequence/fleet.h"
 #include "common/base/result.h"
 #include "common/wire/keys.h"
 #include "common/wire/sequence.h"
@@ -17,7 +19,10 @@ struct BookOptions {
   std::string file;
   SequenceLimits limits = {};
   uint64_t keep_ns = 30ull * 86'400 * 1'000'000'000;  ///< programs not executed for so long are forgotten; 0: never
-  size_t ship_at_once = 4;                            ///< profiles shipped by one changed()
+  size_t ship_at_once = 16;                           ///< profiles shipped by one changed()
+  /// Where the program of a path and mtime is on this host: only what is there is shipped, so that a container's file
+  /// of that name and time is not taken for the host's. Unset: all are.
+  FindProgram find = {};
 };
 
 /// The profiles as they are kept: signed on disk, with the paths that the kernel half does not know.
@@ -43,10 +48,13 @@ class ProfileBook {
   [[nodiscard]] std::string_view path_of(const ProgramId& id) const;
 
   /// Of `profiles`, those that have settled or grown by a tenth since they were last returned, with their paths; a few
-  /// at a time. Only settled ones, and only of executables whose identity means something elsewhere.
+  /// at a time, those never shipped first. Only settled ones, and only of executables whose identity means something
+  /// elsewhere.
   std::vector<SequenceProfile> changed(const std::vector<SequenceProfile>& profiles);
 
  private:
+  /// With its path, when it means something elsewhere.
+  [[nodiscard]] std::optional<SequenceProfile> shareable(const SequenceProfile& profile) const;
   void put_paths(std::vector<SequenceProfile>& profiles) const;
   void forget_old(std::vector<SequenceProfile>& profiles, uint64_t now_ns) const;
 
@@ -55,11 +63,5 @@ class ProfileBook {
   std::map<ProgramId, std::string> paths_;  // at most twice limits.programs
   std::map<ProgramId, size_t> shipped_;     // n-grams it had then
 };
-
-/// The bytes of a file: profiles and a signature over them. What a node ships instead is in a signed batch already.
-std::string seal_profiles(const std::vector<SequenceProfile>& profiles, const PrivateKey& key);
-/// Errors: cut, damaged, above the limits, another key's.
-Result<std::vector<SequenceProfile>> open_profiles(std::string_view bytes, const PublicKey& key,
-                                                   const SequenceLimits& limits);
 
 }  // namespace shrike::sequence

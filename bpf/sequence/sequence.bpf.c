@@ -15,6 +15,8 @@ const volatile struct shrike_filter filter = {}; /* shards and self_tgid, as in 
 const volatile struct shrike_sequence_setup setup = {};
 
 #define FLUSH_EVERY 64 /* calls of a thread; a power of two */
+#define EXIT 60
+#define EXIT_GROUP 231 /* of x86-64; a 32-bit thread's last calls are not counted */
 #define ANCESTORS 16   /* levels of cgroups that are looked at */
 
 /* The calls a thread made last. */
@@ -380,6 +382,24 @@ static __noinline int flush_calls(struct window *w)
 	return 0;
 }
 
+/* The thread ends: what it made since the last flush counts too, or a program of few calls would never settle. */
+static __noinline int flush_rest(void)
+{
+	struct window *w = bpf_task_storage_get(&windows, bpf_get_current_task_btf(), 0, 0);
+	struct shrike_profile *p;
+	__u32 rest;
+
+	if (!w)
+		return 0;
+	rest = w->calls % FLUSH_EVERY;
+	w->calls -= rest;
+	p = profile_of(w->program);
+	if (p)
+		__sync_fetch_and_add(&p->calls, rest);
+	COUNT(calls, rest);
+	return 0;
+}
+
 /* One more call of the current thread. */
 static __always_inline int step(struct task_struct *task, __u16 call)
 {
@@ -428,7 +448,10 @@ int BPF_PROG(sequence_call, struct pt_regs *regs, long id)
 	}
 	if (number > SHRIKE_SEQUENCE_NUMBERS)
 		number = SHRIKE_SEQUENCE_NUMBERS;
-	return step(task, origin | number);
+	step(task, origin | number);
+	if (number == EXIT_GROUP || number == EXIT)
+		flush_rest();
+	return 0;
 }
 
 struct io_kiocb {

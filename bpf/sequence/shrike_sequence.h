@@ -64,7 +64,7 @@ struct shrike_profile {
 	__u64 mtime_ns;
 	__u64 learn_until_ns; /* boot clock */
 	__u64 seen_ns;        /* boot clock */
-	__u64 calls;          /* to a multiple of 64 a thread */
+	__u64 calls;          /* to a multiple of 64 a living thread */
 	__u64 new_at_calls;   /* `calls` when the last 6-gram was added */
 	__u64 told;           /* 6-grams reported */
 	__u64 repeated;       /* not reported again */
@@ -78,7 +78,7 @@ struct shrike_profile {
 
 /* Only grow. */
 struct shrike_sequence_totals {
-	__u64 calls;         /* scored, to a multiple of 64 a thread */
+	__u64 calls;         /* scored, to a multiple of 64 a living thread */
 	__u64 programs;      /* ids given away; those beyond programs_max are not scored */
 	__u64 programs_full; /* executions that were not scored, because there were too many programs */
 	__u64 learned;       /* 6-grams added */

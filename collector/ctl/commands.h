@@ -11,6 +11,7 @@ int run_tail(const TailOptions& options, const Endpoint& endpoint, Output& out);
 int run_query(const QueryOptions& options, const Endpoint& endpoint, Output& out);
 int run_nodes(const NodesOptions& options, const Endpoint& endpoint, Output& out);
 int run_status(const StatusOptions& options, const Endpoint& endpoint, Output& out);
+int run_profiles(const ProfilesOptions& options, const Endpoint& endpoint, Output& out);
 int run_verify(const VerifyOptions& options, const ApiOptions& api, Output& out);
 int run_rules_check(const RulesCheckOptions& options, Output& out);
 int run_demo(const DemoOptions& options, Output& out);

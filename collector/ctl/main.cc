@@ -11,8 +11,9 @@ namespace shrike::ctl {
 namespace {
 
 template <class T>
-constexpr bool needs_endpoint = std::is_same_v<T, TailOptions> || std::is_same_v<T, QueryOptions> ||
-                                std::is_same_v<T, NodesOptions> || std::is_same_v<T, StatusOptions>;
+constexpr bool needs_endpoint =
+    std::is_same_v<T, TailOptions> || std::is_same_v<T, QueryOptions> || std::is_same_v<T, NodesOptions> ||
+    std::is_same_v<T, StatusOptions> || std::is_same_v<T, ProfilesOptions>;
 
 struct Run {
   const ApiOptions& api;
@@ -22,6 +23,8 @@ struct Run {
   int with(const QueryOptions& o, const Endpoint& at) const { return run_query(o, at, out); }
   int with(const NodesOptions& o, const Endpoint& at) const { return run_nodes(o, at, out); }
   int with(const StatusOptions& o, const Endpoint& at) const { return run_status(o, at, out); }
+
+  int with(const ProfilesOptions& o, const Endpoint& at) const { return run_profiles(o, at, out); }
 
   int operator()(const VerifyOptions& o) const { return run_verify(o, api, out); }
   int operator()(const DemoOptions& o) const { return run_demo(o, out); }

@@ -201,7 +201,12 @@ void add_score(CLI::App& root, ScoreOptions& o) {
   app->add_option("--fit", o.fit, "Normal traces to learn from, one a line: name, tab, calls")
       ->type_name("FILE")
       ->required();
-  app->add_option("--input", o.input, "Traces to score; - for standard input")->type_name("FILE")->required();
+  app->add_option("--input", o.input, "Traces to score; - for standard input")->type_name("FILE");
+  app->add_option("--save", o.save, "Keep what was learnt here, for an agent's [sandbox] background")
+      ->type_name("FILE");
+  app->callback([&o] {
+    if (o.input.empty() && o.save.empty()) throw CLI::RequiredError("--input or --save");
+  });
   app->add_option_function<std::string>(
          "--calls",
          [&o](const std::string& text) { o.calls = text == "names" ? CallNotation::names : CallNotation::numbers; },
@@ -280,6 +285,37 @@ void add_run(CLI::App& root, RunOptions& o) {
   app->add_option("command", o.command, "The program and its arguments, after --")->type_name("PROGRAM")->required();
 }
 
+void add_profiles(CLI::App& root, ProfilesOptions& o) {
+  CLI::App* profiles = root.add_subcommand("profiles", "What nodes know of their programs' calls, and the fleet of it");
+  profiles->require_subcommand(1);
+  const auto subcommand = [&](const char* name, const char* about, ProfilesOptions::What what) {
+    CLI::App* app = profiles->add_subcommand(name, about);
+    app->callback([&o, what] { o.what = what; });
+    app->add_option("--min-nodes", o.min_nodes, "Sequences of calls count when at least so many nodes know them")
+        ->type_name("N")
+        ->check(CLI::Range(1, 256))
+        ->capture_default_str();
+    add_time_range(*app, o.since, nullptr);
+    return app;
+  };
+  constexpr const char* path = "Only programs at this path; * and ? stand for any characters";
+  CLI::App* list = subcommand("list", "One line for each program", ProfilesOptions::What::list);
+  add_node(*list, o.node);
+  list->add_option("--path", o.path, path)->type_name("PATTERN");
+  list->add_flag("--json", o.json, "One JSON object a program");
+  CLI::App* show = subcommand("show", "Each node's part in one program's profile", ProfilesOptions::What::show);
+  show->add_option("program", o.path, "The program's path; * and ? stand for any characters")
+      ->type_name("PATH")
+      ->required();
+  show->add_flag("--json", o.json, "One JSON object a program");
+  CLI::App* to_file = subcommand("export", "Write what enough nodes know to a file that agents take in, signed",
+                                 ProfilesOptions::What::export_file);
+  to_file->add_option("file", o.file, "The file; [sequence] import in agent.toml names it")
+      ->type_name("FILE")
+      ->required();
+  to_file->add_option("--path", o.path, path)->type_name("PATTERN");
+}
+
 }  // namespace
 
 std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments) {
@@ -288,6 +324,7 @@ std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments)
   QueryOptions query;
   NodesOptions nodes;
   StatusOptions status;
+  ProfilesOptions profiles;
   VerifyOptions verify;
   DemoOptions demo;
   RulesOptions rules;
@@ -325,6 +362,7 @@ std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments)
       ->add_flag("--json", nodes.json, "One JSON array");
   add_verify(app, verify);
   app.add_subcommand("status", "Say how the collector does")->add_flag("--json", status.json, "One JSON object");
+  add_profiles(app, profiles);
   add_demo(app, demo);
   add_rules(app, rules);
   add_score(app, score);
@@ -341,6 +379,7 @@ std::variant<Invocation, Stop> parse_options(std::vector<std::string> arguments)
   if (app.got_subcommand("tail")) result.command = tail;
   if (app.got_subcommand("query")) result.command = query;
   if (app.got_subcommand("nodes")) result.command = nodes;
+  if (app.got_subcommand("profiles")) result.command = profiles;
   if (app.got_subcommand("verify")) result.command = verify;
   if (app.got_subcommand("status")) result.command = status;
   if (app.got_subcommand("demo")) result.command = demo;

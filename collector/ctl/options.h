@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "collector/ctl/output.h"
+#include "collector/ctl/profiles.h"
 #include "collector/ctl/rules.h"
 #include "collector/ctl/run.h"
 #include "collector/ctl/score.h"
@@ -79,8 +80,8 @@ struct RulesCheckOptions {
 struct Invocation {
   ApiOptions api;
   Colour colour = Colour::automatic;
-  std::variant<TailOptions, QueryOptions, NodesOptions, StatusOptions, VerifyOptions, DemoOptions, RulesCheckOptions,
-               RulesExplainOptions, RulesTestOptions, ScoreOptions, RunOptions>
+  std::variant<TailOptions, QueryOptions, NodesOptions, StatusOptions, ProfilesOptions, VerifyOptions, DemoOptions,
+               RulesCheckOptions, RulesExplainOptions, RulesTestOptions, ScoreOptions, RunOptions>
       command;
 };
 

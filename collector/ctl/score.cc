@@ -8,6 +8,7 @@
 
 #include "collector/ctl/commands.h"
 #include "common/base/fd.h"
+#include "common/base/file.h"
 #include "common/wire/text.h"
 #include "scoring/sequence/calibration.h"
 #include "scoring/sequence/scorer.h"
@@ -99,6 +100,14 @@ int run_score(const ScoreOptions& options, Output& out) {
   if (fitted->profile.refused() > 0) {
     complain(options.fit + ": more kinds of behaviour than are kept; what came last was left out");
   }
+  if (!options.save.empty()) {
+    fitted->profile.set_past(fitted->past);
+    if (auto saved = write_file_atomic(options.save, fitted->profile.save()); !saved.ok()) {
+      complain(saved.error().message);
+      return exit_failed;
+    }
+  }
+  if (options.input.empty()) return exit_ok;
   Scorer scorer(fitted->profile);
   Calibration calibration(fitted->past);
   Progress progress;

@@ -67,11 +67,6 @@ FileStamps list_files(int root_fd) {
   return all;
 }
 
-void stamp_file(int root_fd, const std::string& path, FileStamps& stamps) {
-  struct stat st {};
-  if (::fstatat(root_fd, path.c_str() + 1, &st, AT_SYMLINK_NOFOLLOW) == 0) stamps[path] = stamp_of(st);
-}
-
 std::vector<Artefact> find_artefacts(int root_fd, const FileStamps& before, size_t most, uint64_t& dropped) {
   std::vector<Artefact> found;
   uint64_t hashed = 0;

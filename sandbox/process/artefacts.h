@@ -21,8 +21,6 @@ using FileStamps = std::map<std::string, FileStamp>;
 
 /// All regular files and links of the file system at `root_fd`, other mounts left out.
 FileStamps list_files(int root_fd);
-/// Adds one of them.
-void stamp_file(int root_fd, const std::string& path, FileStamps& stamps);
 /// Those that are new or changed since `before`, hashed, `most` at most; `dropped` counts the rest. Nothing may write
 /// there any more.
 std::vector<Artefact> find_artefacts(int root_fd, const FileStamps& before, size_t most, uint64_t& dropped);

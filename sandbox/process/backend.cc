@@ -34,6 +34,13 @@ Result<void> ProcessBackend::prepare() {
   plan.all_ports = options_.tracers != nullptr && options_.tracers->brings_ports();
   plan.limit_data = options_.cgroups->with("memory") == nullptr;
   ready_ = TRY(Sandbox::prepare(*options_.cgroups, plan, options_.name, options_.uid));
+  if (plan.all_ports) TRY_VOID(options_.tracers->bring_ports(*ready_, ready_->sink_sockets()));
+  ready_->close_sink_sockets();
+  if (options_.tracers == nullptr) return {};
+  if (auto done = options_.tracers->prepare(*ready_); !done) {
+    options_.no_tracers = "calls are told by notification: " + done.error().message;
+    options_.tracers = nullptr;
+  }
   return {};
 }
 

@@ -34,8 +34,10 @@ class Filters {
 class TracerSource {
  public:
   virtual ~TracerSource() = default;
-  /// Begins to trace a sandbox whose program does not run yet. Errors: errno.
-  virtual Result<std::unique_ptr<Tracer>> begin(Sandbox& sandbox, const Policy& policy) = 0;
+  /// Makes ready to trace a sandbox whose program does not run yet. Errors: errno.
+  virtual Result<void> prepare(Sandbox& sandbox) = 0;
+  /// The tracer, when it is known under which policy the program will run.
+  virtual std::unique_ptr<Tracer> begin(const Policy& policy) = 0;
   /// Whether bring_ports() can do it, and why not.
   [[nodiscard]] virtual bool brings_ports() const = 0;
   [[nodiscard]] virtual std::string no_ports() const = 0;
@@ -50,7 +52,7 @@ struct ProcessOptions {
   TracerSource* tracers = nullptr;  ///< null: notification alone
   std::string no_tracers;           ///< why
   RootView view;
-  std::string name;  ///< of the control group: unique on this host
+  std::string name;  ///< job_group_name()
   uid_t uid = 0;     ///< Sandbox::prepare
 };
 

@@ -31,8 +31,11 @@ struct CgroupHost {
 /// Finds the hierarchies in the text of /proc/self/mounts. Pure. Paths are below `root` (for tests, else empty).
 std::vector<Hierarchy> find_hierarchies(std::string_view mounts, const std::string& root = "");
 /// Makes the folder "shrike-sandbox" in each hierarchy (in our own cgroup where systemd has delegated that to us, else
-/// at the top) and switches the controllers on. What cannot be had is a note, never an error.
+/// at the top) switches the controllers on, and removes what jobs of dead processes have left there. What cannot be had
+/// is a note, never an error.
 CgroupHost prepare_cgroups();
+/// Of the group of the job that this process of ours runs: by that it is known whether it is still somebody's.
+std::string job_group_name(pid_t process);
 /// Removes a job's groups that its process has left behind. False: something still runs in them.
 bool remove_left_cgroup(const CgroupHost& host, const std::string& name);
 /// Removes those folders again where nothing is in them.

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <sstream>
 
 #include "common/base/file.h"
@@ -14,6 +15,7 @@ namespace shrike::sandbox::process {
 namespace {
 
 constexpr const char* folder_name = "/shrike-sandbox";
+constexpr std::string_view job_prefix = "job-";
 const std::vector<std::string> wanted_v1 = {"memory", "pids", "cpuacct"};
 
 std::vector<std::string> words(const std::string& text, char between) {
@@ -64,7 +66,21 @@ std::vector<std::string> switch_on(const std::string& folder) {
   return got;
 }
 
+/// Groups of jobs whose process was killed, and whose service too. Their inits died with it.
+void remove_stale(const Hierarchy& hierarchy) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(hierarchy.folder, ignored)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with(job_prefix) || ::access(("/proc/" + name.substr(job_prefix.size())).c_str(), F_OK) == 0)
+      continue;
+    if (hierarchy.version == 2) put(entry.path().string() + "/cgroup.kill", "1");
+    ::rmdir(entry.path().c_str());
+  }
+}
+
 }  // namespace
+
+std::string job_group_name(pid_t process) { return std::string(job_prefix) + std::to_string(process); }
 
 const Hierarchy* CgroupHost::with(std::string_view controller) const {
   const auto found = std::find_if(hierarchies.begin(), hierarchies.end(),
@@ -107,6 +123,7 @@ CgroupHost prepare_cgroups() {
     if (::mkdir(found.folder.c_str(), 0755) != 0 && errno != EEXIST) continue;
     if (::access(found.folder.c_str(), W_OK) != 0) continue;
     if (found.version == 2) found.controllers = switch_on(found.folder);
+    remove_stale(found);
     host.hierarchies.push_back(std::move(found));
   }
   if (host.version2() == nullptr) host.notes.emplace_back("no control group of version 2 may be made");

@@ -25,6 +25,7 @@ namespace shrike::sandbox::process {
 namespace {
 
 constexpr uint32_t ring_bytes = 8u << 20;
+constexpr int at_once = 16'384;  // records of one round
 
 int say_nothing(libbpf_print_level, const char*, va_list) { return 0; }
 
@@ -73,9 +74,8 @@ namespace {
 
 class EbpfTracer final : public Tracer {
  public:
-  static Result<std::unique_ptr<Tracer>> begin(EbpfTrace::Impl& trace, unsigned slot, Sandbox& sandbox,
-                                               const Policy& policy) {
-    std::unique_ptr<EbpfTracer> tracer(new EbpfTracer(trace, slot, policy, sandbox.cgroup().id()));
+  static Result<std::unique_ptr<EbpfTracer>> open(EbpfTrace::Impl& trace, unsigned slot, Sandbox& sandbox) {
+    std::unique_ptr<EbpfTracer> tracer(new EbpfTracer(trace, slot, sandbox.cgroup().id()));
     if (tracer->cgroup_ == 0) return Error{"no control group of version 2: no eBPF trace"};
     tracer->ring_ = ::ring_buffer__new(trace.slot[slot].ring.get(), &EbpfTracer::take, tracer.get(), nullptr);
     if (tracer->ring_ == nullptr) return errno_error("eBPF trace: ring");
@@ -88,8 +88,9 @@ class EbpfTracer final : public Tracer {
     const uint32_t value = slot;
     if (::bpf_map_update_elem(bpf_map__fd(trace.skeleton->maps.jobs), &tracer->cgroup_, &value, BPF_ANY) != 0)
       return errno_error("eBPF trace: job");
-    return std::unique_ptr<Tracer>(std::move(tracer));
+    return tracer;
   }
+  void judge_by(const Policy& policy) { policy_ = &policy; }
   EbpfTracer(const EbpfTracer&) = delete;
   EbpfTracer& operator=(const EbpfTracer&) = delete;
   ~EbpfTracer() override {
@@ -102,44 +103,48 @@ class EbpfTracer final : public Tracer {
   [[nodiscard]] uint64_t began_ns() const override { return began_ns_; }
   void read(CallSink& calls) override {
     out_ = &calls;
+    taken_ = 0;
     ::ring_buffer__consume(ring_);
   }
   uint64_t finish(CallSink& calls) override {
-    read(calls);
+    do read(calls);
+    while (taken_ >= at_once);
     const auto& slot = const_cast<const volatile sandbox_slot&>(trace_.shared[slot_]);
     return order_.finish(slot.seq, calls) + slot.untraced;
   }
 
  private:
-  EbpfTracer(EbpfTrace::Impl& trace, unsigned slot, const Policy& policy, uint64_t cgroup)
-      : trace_(trace), slot_(slot), policy_(policy), cgroup_(cgroup) {}
+  EbpfTracer(EbpfTrace::Impl& trace, unsigned slot, uint64_t cgroup) : trace_(trace), slot_(slot), cgroup_(cgroup) {}
 
   static int take(void* self, void* data, size_t size) {
     auto& tracer = *static_cast<EbpfTracer*>(self);
     if (tracer.discard_) return 0;
+    // Who fills the ring as fast as we empty it must not keep us: an error ends this round behind this record.
+    const int go_on = ++tracer.taken_ < at_once ? 0 : -EAGAIN;
     auto call = decode_record({static_cast<const std::byte*>(data), size});
-    if (!call) return 0;  // its number stays missing: counted as lost
+    if (!call) return go_on;  // its number stays missing: counted as lost
     if (call->kind == CallKind::exec && tracer.began_ns_ == 0) tracer.began_ns_ = call->time_ns;
     if ((call->flags & call_denied) != 0 &&
-        tracer.policy_.evaluate(call->abi, call->number, call->args) == Verdict::unknown)
+        tracer.policy_->evaluate(call->abi, call->number, call->args) == Verdict::unknown)
       call->flags = static_cast<uint16_t>((call->flags & ~call_denied) | call_unknown);
     // A filter that kills leaves the call's number where its result would be.
-    if ((call->flags & call_denied) != 0 && tracer.policy_.profile() == Profile::strict) {
+    if ((call->flags & call_denied) != 0 && tracer.policy_->profile() == Profile::strict) {
       call->flags |= call_no_return;
       call->result = -EPERM;
     }
     tracer.order_.add(std::move(*call), *tracer.out_);
-    return 0;
+    return go_on;
   }
 
   EbpfTrace::Impl& trace_;
   unsigned slot_;
-  const Policy& policy_;
+  const Policy* policy_ = nullptr;
   uint64_t cgroup_;
   ring_buffer* ring_ = nullptr;
   CallSink* out_ = nullptr;
   TraceOrder order_;
   bool discard_ = false;
+  int taken_ = 0;  // in this round
   uint64_t began_ns_ = 0;
 };
 
@@ -150,8 +155,13 @@ class EbpfSource final : public TracerSource {
   EbpfSource& operator=(const EbpfSource&) = delete;
   ~EbpfSource() override { bpf_link__destroy(link_); }
 
-  Result<std::unique_ptr<Tracer>> begin(Sandbox& sandbox, const Policy& policy) override {
-    return EbpfTracer::begin(trace_, slot_, sandbox, policy);
+  Result<void> prepare(Sandbox& sandbox) override {
+    tracer_ = TRY(EbpfTracer::open(trace_, slot_, sandbox));
+    return {};
+  }
+  std::unique_ptr<Tracer> begin(const Policy& policy) override {
+    tracer_->judge_by(policy);
+    return std::move(tracer_);
   }
   [[nodiscard]] bool brings_ports() const override { return trace_.slot[slot_].sink != nullptr; }
   [[nodiscard]] std::string no_ports() const override { return trace_.slot[slot_].no_sink; }
@@ -176,6 +186,7 @@ class EbpfSource final : public TracerSource {
   EbpfTrace::Impl& trace_;
   unsigned slot_;
   bpf_link* link_ = nullptr;
+  std::unique_ptr<EbpfTracer> tracer_;
 };
 
 }  // namespace

@@ -78,7 +78,11 @@ class Init {
     steps_.done("root");
     // Whoever shares our sandbox may not look into us.
     if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return errno_error("prctl");
-    const int fds[] = {root_->fd(), network_.get()};
+    TRY_VOID(make_network());
+    steps_.done("network");
+    std::vector<int> fds = {root_->fd(), network_.get()};
+    for (const int socket : sink_->sockets())
+      if (socket >= 0) fds.push_back(socket);
     return say(link_, Word::ready, steps_.text(notes_), fds);
   }
 
@@ -89,14 +93,11 @@ class Init {
     TRY_VOID(read_job(heard));
     TRY_VOID(put_files());
     steps_.done("files");
-    TRY_VOID(make_network());
-    steps_.done("network");
+    TRY_VOID(leave_network());
     const Fd rules = TRY(landlock_rules(root_->writable()));
     if (!rules.valid()) notes_.emplace_back("no Landlock in this kernel");
     TRY_VOID(make_plan(rules.get()));
     steps_.done("landlock");
-    TRY_VOID(expect(Word::launch));
-    steps_.waited();
     launched_.emplace(TRY(Launched::start(launch_)));
     steps_.done("exec");
     const int fds[] = {launched_->listener().get()};
@@ -191,16 +192,22 @@ class Init {
   }
 
   Result<void> make_network() {
-    if (job_.network == Network::none) return say(link_, Word::placed);
     TRY_VOID(loopback_up());
     TRY_VOID(whole_internet_to_loopback());
     sink_.emplace(TRY(Sink::open(!plan_.all_ports, [this](const Connection& met) { tell(met); })));
-    if (!plan_.all_ports)
-      notes_.emplace_back("the sink listens at the usual ports only: no BPF program brings the others to it");
-    std::vector<int> sockets;
-    for (const int socket : sink_->sockets())
-      if (socket >= 0) sockets.push_back(socket);
-    return say(link_, Word::placed, {}, sockets);
+    return {};
+  }
+
+  /// A job without a network gets one without anything in it, not even loopback.
+  Result<void> leave_network() {
+    if (job_.network == Network::sink) {
+      if (!plan_.all_ports)
+        notes_.emplace_back("the sink listens at the usual ports only: no BPF program brings the others to it");
+      return {};
+    }
+    sink_.reset();
+    if (::unshare(CLONE_NEWNET) != 0) return errno_error("network namespace");
+    return {};
   }
 
   void tell(const Connection& met) const {

@@ -16,14 +16,12 @@ namespace shrike::sandbox::process {
 
 enum class Word : uint8_t {
   go = 1,     ///< to init: you have your user ids and groups
-  ready = 2,  ///< from init: the tree is built; text: notes and steps as JSON; fds: root, network namespace
+  ready = 2,  ///< from init: all is built; text: notes and steps as JSON; fds: root, network, the sink's sockets
   job = 3,    ///< to init: text: "notify" or ""; fds: job's JSON, filter, standard output, error, program, input, files
-  placed = 4,   ///< from init: the job's files are in place; fds: the sink's sockets
-  launch = 5,   ///< to init: start the program now
-  started = 6,  ///< from init: text: steps as JSON; fds: the listener of notifications, where asked for
-  met = 7,      ///< from init: text: one connection of the sink's, as JSON
-  ended = 8,    ///< from init: text: the program's wait status
-  failed = 9    ///< from init: text: why it cannot go on
+  started = 4,  ///< from init: text: steps as JSON; fds: the listener of notifications, where asked for
+  met = 5,      ///< from init: text: one connection of the sink's, as JSON
+  ended = 6,    ///< from init: text: the program's wait status
+  failed = 7    ///< from init: text: why it cannot go on
 };
 
 struct Heard {

@@ -125,7 +125,7 @@ Result<void> pivot(int fd) {
 Result<Root> Root::enter(const RootView& view, std::vector<std::string>& notes) {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return errno_error("mounts: private");
   Root root;
-  const MountOption options[] = {{"mode", "755"}, {"size", "16m"}, {"nr_inodes", "1024"}};
+  const MountOption options[] = {{"mode", "755"}, {"size", "2g"}, {"nr_inodes", "65536"}};
   root.fd_ = new_mount("tmpfs", options, 3, attribute_no_suid | attribute_no_dev);
   if (!root.fd_.valid()) return errno_error("tmpfs");
   const Fd old_root(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));

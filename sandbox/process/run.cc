@@ -19,6 +19,7 @@ namespace {
 constexpr int tick_ms = 50;  // how exact the limits of time are
 constexpr size_t output_chunk = 64u << 10;
 constexpr int chunks_at_once = 16;
+constexpr int words_at_once = 256;
 
 struct Pipe {
   Fd read, write;
@@ -44,19 +45,20 @@ Run::Run(const ProcessOptions& options, const Job& job, Sandbox& sandbox, Teller
       start_ns_(boot_now_ns()) {}
 
 Result<void> Run::set_up(JobFiles files) {
+  uint64_t last = boot_now_ns();
+  const auto step = [&](const char* what) {
+    const uint64_t now = boot_now_ns();
+    steps_.push_back({what, now - last});
+    last = now;
+  };
   const auto& filter = options_.filters->of(job_.profile, job_.network);
-  const Fd program = TRY(sealed_copy(std::move(files.program), "program"));
-  program_sha256_ = TRY(sha256_of_file(program.get()));
+  Fd program = TRY(sealed_copy(std::move(files.program), "program"));
   for (auto& note : sandbox_.cgroup().limit(job_.limits)) notes_.push_back(std::move(note));
-  if (options_.tracers != nullptr) {
-    auto tracer = options_.tracers->begin(sandbox_, filter.policy);
-    if (tracer)
-      tracer_ = std::move(*tracer);
-    else
-      notes_.push_back(tracer.error().message);
-  } else {
+  step("limits");
+  if (options_.tracers != nullptr)
+    tracer_ = options_.tracers->begin(filter.policy);
+  else
     notes_.push_back(options_.no_tracers);
-  }
   const bool notify = !tracer_;
   Pipe output = TRY(make_pipe()), error = TRY(make_pipe());
   const auto& code = notify ? filter.notify : filter.ebpf;
@@ -66,25 +68,21 @@ Result<void> Run::set_up(JobFiles files) {
   std::vector<int> fds = {job_fd.get(), filter_fd.get(), output.write.get(), error.write.get(), program.get()};
   if (job_.has_input) fds.push_back(files.input.get());
   for (const auto& file : files.files) fds.push_back(file.get());
-  TRY_VOID(say(sandbox_.link(), Word::job, notify ? "notify" : "", fds));
-  const Heard placed = TRY(sandbox_.expect(Word::placed));
-  if (options_.tracers != nullptr && options_.tracers->brings_ports() && !placed.fds.empty())
-    TRY_VOID(options_.tracers->bring_ports(sandbox_, placed.fds));
-  before_ = sandbox_.files();
-  stamp_file(sandbox_.root_fd(), job_.program, before_);
-  for (const auto& file : job_.files) stamp_file(sandbox_.root_fd(), file.path, before_);
   output_ = std::move(output.read);
   error_ = std::move(error.read);
   sandbox_.cgroup().start_counting();
+  step("job");
   start_ns_ = boot_now_ns();
   summary_.begin(start_ns_, job_.program);
-  TRY_VOID(say(sandbox_.link(), Word::launch));
+  TRY_VOID(say(sandbox_.link(), Word::job, notify ? "notify" : "", fds));
   const Heard started = TRY(sandbox_.expect(Word::started));
   sandbox_.note(started.text);
   if (notify) {
     if (started.fds.size() != 1) return Error{"the sandbox's init sent no listener"};
     tracer_ = std::make_unique<NotifyTracer>(Fd(::dup(started.fds[0].get())), filter.policy, sandbox_.init_pid());
   }
+  given_ = std::move(files);
+  given_.program = std::move(program);
   return {};
 }
 
@@ -116,6 +114,7 @@ void Run::watch() {
     if (fds[3].revents != 0) read_output(error_, true);
     if (fds[0].revents != 0) hear_init();
     teller_.exchange();
+    hold_back();
     if (fds[1].revents != 0) break;
     if (teller_.stop_asked()) end(Status::signalled, "stopped: the client asked for it, or has gone");
     look_at_policy();
@@ -123,6 +122,12 @@ void Run::watch() {
     if (ended_) break;
   }
   end_ns_ = boot_now_ns();
+}
+
+/// The program waits for a slow client, so that nothing is lost; its limits of time go on.
+void Run::hold_back() {
+  const bool behind = teller_.behind(held_);
+  if (behind != held_ && sandbox_.cgroup().freeze(behind)) held_ = behind;
 }
 
 void Run::look_at_policy() {
@@ -143,7 +148,8 @@ void Run::look_at_limits() {
 }
 
 void Run::hear_init() {
-  for (;;) {
+  // A program that fills its sink must not keep us from looking at its limits.
+  for (int i = 0; i < words_at_once; ++i) {
     auto heard = hear(sandbox_.link(), false);
     if (!heard) return end(Status::internal_error, heard.error().message);
     if (!*heard) return;
@@ -180,6 +186,21 @@ void Run::read_output(Fd& from, bool error) {
   }
 }
 
+/// What the job brought along is no artefact, unless the program has changed it.
+void Run::forget_given(Report& report) const {
+  const auto unchanged = [&](const Artefact& artefact, const std::string& path, const Fd& file) {
+    if (artefact.path != path || !file.valid()) return false;
+    const auto hash = sha256_of_file(file.get());
+    return hash && *hash == artefact.sha256;
+  };
+  std::erase_if(report.artefacts, [&](const Artefact& artefact) {
+    bool same = artefact.path == job_.program && artefact.sha256 == report.program_sha256;
+    for (size_t i = 0; i < job_.files.size() && i < given_.files.size() && !same; ++i)
+      same = unchanged(artefact, job_.files[i].path, given_.files[i]);
+    return same;
+  });
+}
+
 void Run::finish(Report& report) {
   if (end_ns_ == 0) end_ns_ = boot_now_ns();
   sandbox_.kill();
@@ -198,13 +219,16 @@ void Run::finish(Report& report) {
   report.peak_memory_bytes = usage.peak_memory_bytes;
   report.wall_ns = end_ns_ - start_ns_;
   report.virtual_ns = report.wall_ns;
-  report.program_sha256 = program_sha256_;
+  if (auto hash = given_.program.valid() ? sha256_of_file(given_.program.get()) : Result<std::string>(Error{}); hash)
+    report.program_sha256 = *hash;
   report.policy_sha256 = options_.filters->of(job_.profile, job_.network).policy.sha256();
   report.trace = tracer_ ? tracer_->name() : "";
-  report.steps = sandbox_.steps();
+  report.steps = steps_;
+  report.steps.insert(report.steps.begin(), sandbox_.steps().begin(), sandbox_.steps().end());
   report.notes = sandbox_.notes();
   report.notes.insert(report.notes.end(), notes_.begin(), notes_.end());
-  report.artefacts = find_artefacts(sandbox_.root_fd(), before_, report_list_max, report.artefacts_dropped);
+  report.artefacts = find_artefacts(sandbox_.root_fd(), sandbox_.files(), report_list_max, report.artefacts_dropped);
+  forget_given(report);
   summary_.fill(report);
   if (ended_) {
     report.status = ended_->first;

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "sandbox/paths.h"
-#include "sandbox/process/artefacts.h"
 #include "sandbox/process/backend.h"
 #include "sandbox/summary.h"
 #include "sandbox/teller.h"
@@ -33,7 +32,9 @@ class Run {
   void hear_init();
   void read_output(Fd& from, bool error);
   void look_at_limits();
+  void hold_back();
   void look_at_policy();
+  void forget_given(Report& report) const;
   std::vector<pollfd> watched() const;
 
   const ProcessOptions& options_;
@@ -45,13 +46,13 @@ class Run {
   std::unique_ptr<Tracer> tracer_;
   uint64_t start_ns_;
   Fd output_, error_;
-  FileStamps before_;
+  JobFiles given_;
   std::optional<int> wait_status_;
   std::optional<std::pair<Status, std::string>> ended_;
   std::vector<Step> steps_;
   std::vector<std::string> notes_;
-  std::string program_sha256_;
   bool told_begin_ = false;
+  bool held_ = false;  // the program is stopped until the client has caught up
   uint64_t end_ns_ = 0;
 };
 

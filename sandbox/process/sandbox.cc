@@ -88,9 +88,10 @@ Result<std::unique_ptr<Sandbox>> Sandbox::prepare(const CgroupHost& host, const 
   step("user and groups");
   TRY_VOID(say(sandbox->link_.get(), Word::go));
   Heard ready = TRY(sandbox->expect(Word::ready));
-  if (ready.fds.size() != 2) return Error{"the sandbox's init sent no root"};
+  if (ready.fds.size() < 2) return Error{"the sandbox's init sent no root"};
   sandbox->root_ = std::move(ready.fds[0]);
   sandbox->network_ = std::move(ready.fds[1]);
+  for (size_t i = 2; i < ready.fds.size(); ++i) sandbox->sockets_.push_back(std::move(ready.fds[i]));
   sandbox->note(ready.text);
   sandbox->files_ = list_files(sandbox->root_.get());
   return sandbox;

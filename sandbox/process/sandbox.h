@@ -35,6 +35,10 @@ class Sandbox {
   [[nodiscard]] int link() const { return link_.get(); }
   [[nodiscard]] int root_fd() const { return root_.get(); }
   [[nodiscard]] int network_fd() const { return network_.get(); }
+  /// The sink's: TCP 4, TCP 6, UDP 4, UDP 6 (without IPv6: TCP 4, UDP 4).
+  [[nodiscard]] const std::vector<Fd>& sink_sockets() const { return sockets_; }
+  /// They are the BPF program's now, and the init's.
+  void close_sink_sockets() { sockets_.clear(); }
   /// What is in its tree before a job comes.
   [[nodiscard]] const FileStamps& files() const { return files_; }
   /// The set-up so far.
@@ -58,6 +62,7 @@ class Sandbox {
   Cgroup cgroup_;
   pid_t init_pid_ = -1;
   Fd init_, link_, root_, network_;
+  std::vector<Fd> sockets_;
   FileStamps files_;
   std::vector<Step> steps_;
   std::vector<std::string> notes_;

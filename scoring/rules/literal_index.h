@@ -17,12 +17,16 @@ class LiteralIndex {
   /// What part of the index's text a check's operand is: basename(proc.exepath) is the last part of proc.exepath.
   enum class Part : uint8_t { whole, directory, last };
 
+  /// Set in a number that find() tells: the literal found is all that its check asks, so it holds of that text.
+  static constexpr uint32_t certain = 1u << 31;
+
   /// Takes the literals of `check`, so that find() tells `number` whenever the check can hold. False when the check
   /// may hold without any literal that could be looked up. `weight` is how often one of them will be found, roughly.
-  bool add(const Check& check, Part part, uint32_t number, double& weight);
+  /// `case_ignored`: the check sees the text in lower case, or ignores case.
+  bool add(const Check& check, Part part, bool case_ignored, uint32_t number, double& weight);
   /// To be called once, behind the last add.
   void finish();
-  /// Appends the numbers of checks that may hold of one of `values`; some may come twice.
+  /// Appends the numbers of checks that may hold of one of `values`, with `certain` where they do; some may come twice.
   void find(std::span<const Value> values, Arena& arena, std::vector<uint32_t>& numbers) const;
   [[nodiscard]] bool empty() const { return keys_.empty(); }
 
@@ -35,6 +39,7 @@ class LiteralIndex {
     std::string text;
     std::vector<uint32_t> numbers;
     double weight = 0;
+    bool whole_check = false;  // where the literal stands there, a check of this text alone holds, but for case
   };
   // The characters of a literal by which it is found, and where in it they stand.
   struct Gram {

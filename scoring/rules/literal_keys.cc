@@ -120,18 +120,18 @@ bool few_values(const Operand& operand) {
 
 // Adds the literal of one text; none when nothing has to stand in what the check holds of.
 void LiteralIndex::key_of_text(Operator op, std::string_view text, Part part, std::vector<Key>& keys) {
-  const auto key = [&](Place place, std::string_view literal, double weight) {
-    keys.push_back({place, folded(literal), {}, weight});
+  const auto key = [&](Place place, std::string_view literal, double weight, bool whole_check = false) {
+    keys.push_back({place, folded(literal), {}, weight, whole_check && part == Part::whole});
   };
-  const auto inside = [&](std::string_view literal) {
-    if (literal.size() >= anywhere_min) key(anywhere, literal, weight_of(literal, true));
+  const auto inside = [&](std::string_view literal, bool whole_check = false) {
+    if (literal.size() >= anywhere_min) key(anywhere, literal, weight_of(literal, true), whole_check);
   };
   const Place all = part == Part::whole ? whole : part == Part::directory ? directory : last;
   switch (op) {
     case Operator::equal:
     case Operator::in:
     case Operator::intersects:
-      return key(all, text, weight_of(text, false));
+      return key(all, text, weight_of(text, false), true);
     case Operator::pmatch: {
       if (part != Part::whole || text.find_first_of("*?[") != std::string_view::npos) return;
       while (text.size() > 1 && text.back() == '/') text.remove_suffix(1);
@@ -143,7 +143,7 @@ void LiteralIndex::key_of_text(Operator op, std::string_view text, Part part, st
       if (part != Part::whole) return inside(text);
       const std::string_view above = folder_of(text);
       if (above.size() * 2 > text.size()) return key(folder, above, weight_of(text, true) * 2);
-      if (!text.empty() && text.size() <= end_max) key(prefix, text, weight_of(text, true));
+      if (!text.empty() && text.size() <= end_max) key(prefix, text, weight_of(text, true), true);
       return;
     }
     case Operator::endswith: {
@@ -151,17 +151,17 @@ void LiteralIndex::key_of_text(Operator op, std::string_view text, Part part, st
       const size_t slash = text.rfind('/');
       if (slash != std::string_view::npos && slash + 1 < text.size())
         return key(last, text.substr(slash + 1), weight_of(text, false));
-      if (!text.empty() && text.size() <= end_max) key(suffix, text, weight_of(text, true));
+      if (!text.empty() && text.size() <= end_max) key(suffix, text, weight_of(text, true), true);
       return;
     }
     case Operator::contains:
     case Operator::icontains:
     case Operator::bcontains: {
-      const size_t first = text.find('/');
-      const size_t second = first == std::string_view::npos ? first : text.find('/', first + 1);
-      if (second != std::string_view::npos && second > first + 1 && part == Part::whole)
-        return key(name, text.substr(first + 1, second - first - 1), weight_of(text, false));
-      return inside(text);
+      // "/tmp/" is the name of a folder; a longer text is found more seldom as a whole than any name in it.
+      const bool one_name = text.size() > 2 && text.find('/') == 0 && text.find('/', 1) == text.size() - 1;
+      if (one_name && part == Part::whole)
+        return key(name, text.substr(1, text.size() - 2), weight_of(text, false), true);
+      return inside(text, true);
     }
     case Operator::glob:
     case Operator::iglob: {
@@ -206,14 +206,20 @@ bool LiteralIndex::keys_of(const Check& check, Part part, std::vector<Key>& keys
   return true;
 }
 
-bool LiteralIndex::add(const Check& check, Part part, uint32_t number, double& weight) {
+bool LiteralIndex::add(const Check& check, Part part, bool case_ignored, uint32_t number, double& weight) {
   std::vector<Key> keys;
   if (!keys_of(check, part, keys)) return false;
   numbers_ = check.type == Type::number;
   weight = 0;
-  for (Key& key : keys) {
+  // Of several keys of one text, or texts that all have to pass, none says enough.
+  const bool one_is_enough = check.type == Type::text && keys.size() == check.texts.size() &&
+                             (check.quantity == Quantity::none || check.quantity == Quantity::any_of);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    Key& key = keys[i];
     weight += key.weight;
-    key.numbers.push_back(number);
+    const bool sure = one_is_enough && case_ignored && key.whole_check &&
+                      (check.op == Operator::icontains || key.text == check.texts[i]);
+    key.numbers.push_back(sure ? number | certain : number);
     keys_.push_back(std::move(key));
   }
   return true;

@@ -80,16 +80,37 @@ void Program::pass_guards(const Context& context, Scratch& scratch) const {
     memos += Scratch::memos_per_guard;
     uint64_t needed = 0;
     for (size_t word = 0; word < words; ++word) needed |= scratch.wanted[word] & guard.rules[word];
-    if (needed == 0) continue;
-    const Given values = given(guard.slot, context, scratch);
-    scratch.slots[guard.slot].searched = scratch.epoch;
-    search(guard, values, memos, scratch);
-    for (const uint32_t check : scratch.found) {
+    if (needed != 0) search_all(guard, context, memos, scratch);
+  }
+  for (size_t word = 0; word < words; ++word) scratch.wanted[word] &= scratch.passed[word] | ~guarded_rules_[word];
+}
+
+void Program::search_all(const Guard& guard, const Context& context, Scratch::Memo* memos, Scratch& scratch) const {
+  const size_t count = guard.slots.size();
+  // Reading one may move the values of those before.
+  for (const uint32_t slot : guard.slots) static_cast<void>(given(slot, context, scratch));
+  std::array<Given, slots_max> values;
+  std::array<size_t, slots_max> first;  // the place of the first slot with the same text
+  for (size_t i = 0; i < count; ++i) {
+    values[i] = given(guard.slots[i], context, scratch);
+    scratch.slots[guard.slots[i]].searched = scratch.epoch;
+    first[i] = i;
+    for (size_t j = 0; j < i && first[i] == i; ++j)
+      if (values[i].size() == 1 && values[j].size() == 1 && values[i].front().text == values[j].front().text)
+        first[i] = j;
+  }
+  for (size_t i = 0; i < count; ++i) {
+    if (first[i] != i) continue;
+    search(guard, values[i], memos, scratch);
+    const bool one_text = values[i].size() == 1;
+    for (const uint32_t number : scratch.found) {
+      const uint32_t check = number & ~LiteralIndex::certain;
+      if (first[checks_[check].place] != i) continue;
       scratch.candidate[check] = scratch.epoch;
+      if (one_text && check != number) scratch.known[check] = scratch.epoch << 1 | 1;
       for (const uint32_t rule : guarded_[check]) scratch.passed[rule / 64] |= uint64_t{1} << (rule % 64);
     }
   }
-  for (size_t word = 0; word < words; ++word) scratch.wanted[word] &= scratch.passed[word] | ~guarded_rules_[word];
 }
 
 void Program::search(const Guard& guard, Given values, Scratch::Memo* memos, Scratch& scratch) const {

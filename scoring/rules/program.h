@@ -39,8 +39,8 @@ class Scratch {
     uint64_t hash = 0;
     uint16_t size = UINT16_MAX;  // of the text; UINT16_MAX: nothing here yet
     uint16_t count = 0;
-    std::array<uint32_t, 5> found{};
-    std::array<char, 96> text{};
+    std::array<uint32_t, 7> found{};
+    std::array<char, 88> text{};  // 128 bytes together
   };
   static constexpr size_t memos_per_guard = 256;
   std::vector<Memo> memos;
@@ -112,6 +112,7 @@ class Program {
     uint32_t left;
     uint32_t right = none;
     uint32_t index_slot = none;  // whose index knows its literals
+    uint8_t place = 0;           // of index_slot in its guard
     bool indexed = false;        // and is there
     double weight = 1;
   };
@@ -127,10 +128,14 @@ class Program {
     bool wanted;  // what rules want it to be
     Mask rules;   // that do
   };
+  // Fields that mostly have the same text in one event, such as a path as it was given and the object's real one, share
+  // an index, and one pass is enough where they do.
+  static constexpr size_t slots_max = 4;
   struct Guard {
-    uint32_t slot;
+    std::vector<uint32_t> slots;
     LiteralIndex index;
     Mask rules;  // that it guards
+    unsigned cost = 0;
   };
 
   uint32_t slot_of(const OperandPtr& operand, EventKind kind);
@@ -140,12 +145,14 @@ class Program {
   [[nodiscard]] std::vector<uint32_t> guard_of(const TreePtr& tree, double& weight) const;
   void make_gates();
   void make_guards();
+  void add_to(Guard& guard, uint32_t slot, const std::vector<uint32_t>& rules);
   std::map<uint32_t, std::vector<uint32_t>> choose_guards();
   void read(uint32_t slot, const Context& context, Scratch& scratch) const;
   [[nodiscard]] Given given(uint32_t slot, const Context& context, Scratch& scratch) const;
   void begin(const Context& context, Scratch& scratch) const;
   void pass_gates(const Context& context, Scratch& scratch) const;
   void pass_guards(const Context& context, Scratch& scratch) const;
+  void search_all(const Guard& guard, const Context& context, Scratch::Memo* memos, Scratch& scratch) const;
   void search(const Guard& guard, Given values, Scratch::Memo* memos, Scratch& scratch) const;
   bool holds(uint32_t at, const Context& context, Scratch& scratch) const;
   bool truth(uint32_t check, const Context& context, Scratch& scratch) const {

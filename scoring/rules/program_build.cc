@@ -50,6 +50,22 @@ OperandPtr text_of(const OperandPtr& operand, LiteralIndex::Part& part) {
   return operand;
 }
 
+// Whether a check of the text that text_of() gives is the same for all cases of its letters.
+bool ignores_case(const Check& check) {
+  return check.op == Operator::icontains ||
+         (check.left->kind == Operand::Kind::call && check.left->function == Function::tolower &&
+          check.left->parts.front()->is_field());
+}
+
+// Fields of one family mostly have the same text in one event; empty: of none.
+std::string_view family_of(const Operand& operand) {
+  if (!operand.is_field()) return {};
+  const std::string_view name = operand.use.field->name;
+  if (name == "fd.name" || name == "fs.path.name" || name == "fd.realpath") return "path";
+  if (name == "proc.exepath" || (name == "evt.arg" && operand.use.argument == "filename")) return "program";
+  return {};
+}
+
 std::string spelt(const CheckPtr& check) {
   auto leaf = std::make_shared<Tree>();
   leaf->kind = Tree::Kind::check;
@@ -80,7 +96,7 @@ uint32_t Program::check_index(const CheckPtr& check, EventKind kind) {
   const OperandPtr text = text_of(check->left, part);
   LiteralIndex trial;
   double weight = 0;
-  if (has_fields(*text, kind) && trial.add(*check, part, index, weight)) {
+  if (has_fields(*text, kind) && trial.add(*check, part, false, index, weight)) {
     checks_[index].index_slot = slot_of(text, kind);
     checks_[index].weight = weight;
   }
@@ -188,25 +204,35 @@ void Program::make_guards() {
     if (!rules_[i].guard.empty()) set_bit(guarded_rules_, i);
     for (const uint32_t check : rules_[i].guard) guarded_[check].push_back(i);
   }
+  std::map<std::string_view, size_t> guard_of_family;
   for (const auto& [slot, rules] : rules_of_slot) {
-    Guard guard{slot, {}, Mask(all_.size())};
-    for (const uint32_t rule : rules) set_bit(guard.rules, rule);
-    // Every check of that field goes in: what is not found need not be asked, in whatever rule it stands.
-    for (uint32_t i = 0; i < checks_.size(); ++i) {
-      BoundCheck& bound = checks_[i];
-      if (bound.index_slot != slot) continue;
-      LiteralIndex::Part part{};
-      static_cast<void>(text_of(bound.check->left, part));
-      double weight = 0;
-      bound.indexed = guard.index.add(*bound.check, part, i, weight);
-    }
-    guard.index.finish();
-    guards_.push_back(std::move(guard));
+    const std::string_view family = family_of(*slots_[slot].operand);
+    size_t at = guards_.size();
+    if (!family.empty()) at = guard_of_family.try_emplace(family, at).first->second;
+    if (at < guards_.size() && guards_[at].slots.size() == slots_max) at = guards_.size();
+    if (at == guards_.size()) guards_.push_back({{}, {}, Mask(all_.size())});
+    add_to(guards_[at], slot, rules);
   }
+  for (Guard& guard : guards_) guard.index.finish();
   // Those that are cheap to read first: they may leave nothing to the others.
-  std::stable_sort(guards_.begin(), guards_.end(), [&](const Guard& a, const Guard& b) {
-    return slots_[a.slot].operand->cost < slots_[b.slot].operand->cost;
-  });
+  std::stable_sort(guards_.begin(), guards_.end(), [](const Guard& a, const Guard& b) { return a.cost < b.cost; });
+}
+
+void Program::add_to(Guard& guard, uint32_t slot, const std::vector<uint32_t>& rules) {
+  const auto place = static_cast<uint8_t>(guard.slots.size());
+  guard.slots.push_back(slot);
+  guard.cost = std::max<unsigned>(guard.cost, slots_[slot].operand->cost);
+  for (const uint32_t rule : rules) set_bit(guard.rules, rule);
+  // Every check of that field goes in: what is not found need not be asked, in whatever rule it stands.
+  for (uint32_t i = 0; i < checks_.size(); ++i) {
+    BoundCheck& bound = checks_[i];
+    if (bound.index_slot != slot) continue;
+    LiteralIndex::Part part{};
+    static_cast<void>(text_of(bound.check->left, part));
+    double weight = 0;
+    bound.indexed = guard.index.add(*bound.check, part, ignores_case(*bound.check), i, weight);
+    bound.place = place;
+  }
 }
 
 void Program::make_gates() {

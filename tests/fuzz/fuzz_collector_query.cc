@@ -27,9 +27,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   reader.alerts();
   reader.events();
   reader.proof();
+  reader.profiles();
+  reader.min_nodes();
   reader.follow();
   if (const auto bad = reader.finish(); bad && bad->what.empty()) std::abort();
   (void)check_proof(text);
   peek_event(text);
+  bytes_field(text, 9);
   return 0;
 }

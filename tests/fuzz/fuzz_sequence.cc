@@ -2,8 +2,10 @@
 // agent's, another node's that is to be merged. It may be refused; it may not crash, or grow beyond the limits.
 // link: shrike_wire
 
+#include <algorithm>
 #include <cstdlib>
 
+#include "common/wire/fleet_profiles.h"
 #include "common/wire/keys.h"
 #include "common/wire/sequence.h"
 
@@ -22,5 +24,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   size_t ngrams = 0;
   for (const auto& p : mine) ngrams += p.ngrams.size();
   if (ngrams > limits.ngrams) std::abort();
+  if (profiles->empty()) return 0;
+  // As a collector merges what nodes have shipped.
+  const auto fleet = shrike::merge_of_nodes(*profiles, 2, limits);
+  if (fleet.profile.ngrams.size() > limits.ngrams_each) std::abort();
+  if (!std::is_sorted(fleet.profile.ngrams.begin(), fleet.profile.ngrams.end())) std::abort();
   return 0;
 }

@@ -54,7 +54,8 @@ class NamedObjects : public ::testing::Test {
     EXPECT_EQ(child.status, 0);
     const auto* seen = expect_by(watch, child.pid, kind);
     if (seen != nullptr) {
-      EXPECT_EQ(event_object_sets(**seen), set);
+      EXPECT_EQ(event_object_sets(**seen), set)
+          << (*seen)->syscall << " '" << (*seen)->path.text << "'" << ((*seen)->path.fault ? " unreadable" : "");
     }
     return seen;
   }

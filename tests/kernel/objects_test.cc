@@ -3,16 +3,24 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include <cstring>
+#include <fstream>
+#include <memory>
 
+#include "agent/probe/record.h"
+#include "bpf/shrike_counters.h"
 #include "common/base/fd.h"
-#include "tests/kernel/watch.h"
+#include "tests/kernel/child.h"
 
 namespace shrike {
 namespace {
 
+using test::Child;
+using test::expect_by;
+using test::run_child;
 using test::Watch;
 
 int bpf(int command, bpf_attr& attributes) {
@@ -116,8 +124,8 @@ TEST_F(Objects, NobodyCanChangeOurMaps) {
   Watch watch({EventKind::fork});
   ASSERT_TRUE(watch.open());
   // The right to write is asked for before anything else: a frozen map says EPERM, whatever is to be written. Left are
-  // the rings, which take no elements, and the word that names the generation, which must change.
-  size_t open = 0;
+  // the rings, which take no elements, and the word that says whether their reader sleeps.
+  size_t open = 0, mapped = 0;
   const auto ids = watch.source().ids();
   for (const uint32_t id : ids.maps) {
     const Fd map = open_map(id);
@@ -125,8 +133,86 @@ TEST_F(Objects, NobodyCanChangeOurMaps) {
     attributes.map_fd = static_cast<uint32_t>(map.get());
     EXPECT_EQ(bpf(BPF_MAP_UPDATE_ELEM, attributes), -1);  // no key, no value: nothing is written
     if (errno != EPERM) ++open;
+    void* at = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, map.get(), 0);
+    if (at == MAP_FAILED) continue;
+    ::munmap(at, 4096);
+    ++mapped;
   }
   EXPECT_EQ(open, watch.source().counters().rings.size() + 1);
+  EXPECT_EQ(mapped, open) << "of a ring, only the page that says how far it was read can be written";
+}
+
+// What root can do to have the agent look elsewhere: run the program that changes its settings.
+TEST_F(Objects, NobodyElseCanRunWhatChangesOurSettings) {
+  FilterSpec spec;
+  test::Scratch scratch;
+  std::ofstream(scratch / "secret") << "x";
+  spec.objects["secret"] = {.sets = 1, .access = access_open_read, .paths = {scratch / "secret"}};
+  Watch watch({EventKind::bpf, EventKind::open}, spec);
+  ASSERT_TRUE(watch.open());
+  Fd change;
+  uint32_t change_id = 0;
+  for (const uint32_t id : watch.source().ids().programs) {
+    bpf_attr attributes{};
+    attributes.prog_id = id;
+    Fd program(bpf(BPF_PROG_GET_FD_BY_ID, attributes));
+    bpf_prog_info info{};
+    attributes = {};
+    attributes.info.bpf_fd = static_cast<uint32_t>(program.get());
+    attributes.info.info_len = sizeof info;
+    attributes.info.info = reinterpret_cast<uint64_t>(&info);
+    ASSERT_EQ(bpf(BPF_OBJ_GET_INFO_BY_FD, attributes), 0);
+    if (info.type != BPF_PROG_TYPE_SYSCALL) continue;
+    change = std::move(program);
+    change_id = id;
+  }
+  ASSERT_TRUE(change.valid());
+  const auto run = [&](uint32_t what, const void* value) {
+    struct {
+      uint32_t what, pad;
+      uint64_t value;
+    } setting = {what, 0, reinterpret_cast<uint64_t>(value)};
+    bpf_attr attributes{};
+    attributes.test.prog_fd = static_cast<uint32_t>(change.get());
+    attributes.test.ctx_in = reinterpret_cast<uint64_t>(&setting);
+    attributes.test.ctx_size_in = sizeof setting;
+    return bpf(BPF_PROG_TEST_RUN, attributes) == 0 ? attributes.test.retval : ~0u;
+  };
+  const auto nothing = std::make_unique<shrike_objects>();
+  const Child child = run_child([&] {
+    if (run(SHRIKE_SET_OBJECTS, nothing.get()) != EPERM) ::_exit(1);
+    if (run(SHRIKE_ACTIVE_GENERATION, nullptr) != EPERM) ::_exit(2);
+    Fd(::open((scratch / "secret").c_str(), O_RDONLY));
+  });
+  EXPECT_EQ(child.status, 0);
+  const auto* tried =
+      expect_by(watch, child.pid, EventKind::bpf, [](const Event& e) { return e.arg[0] == BPF_PROG_TEST_RUN; });
+  ASSERT_NE(tried, nullptr);
+  EXPECT_EQ((*tried)->arg[1], change_id);
+  EXPECT_EQ((*tried)->arg[4], 1u) << "ours";
+  EXPECT_NE(expect_by(watch, child.pid, EventKind::open), nullptr) << "and is still seen";
+  EXPECT_EQ(run(SHRIKE_ACTIVE_WORDS, nullptr), static_cast<uint32_t>(EINVAL)) << "the owner is obeyed";
+}
+
+// A program of somebody else's that was handed one of our maps.
+TEST_F(Objects, NoProgramOfOthersCanWriteWhatOnlyWeRead) {
+  Watch watch({EventKind::fork});
+  ASSERT_TRUE(watch.open());
+  size_t read_only = 0;
+  for (const uint32_t id : watch.source().ids().maps) {
+    const Fd map = open_map(id);
+    bpf_map_info info{};
+    bpf_attr attributes{};
+    attributes.info.bpf_fd = static_cast<uint32_t>(map.get());
+    attributes.info.info_len = sizeof info;
+    attributes.info.info = reinterpret_cast<uint64_t>(&info);
+    ASSERT_EQ(bpf(BPF_OBJ_GET_INFO_BY_FD, attributes), 0);
+    const std::string name = info.name;
+    if (name != "prefixes" && name != "names" && name != "own_objects" && !name.ends_with(".rodata")) continue;
+    EXPECT_NE(info.map_flags & BPF_F_RDONLY_PROG, 0u) << name;
+    ++read_only;
+  }
+  EXPECT_GE(read_only, 4u);
 }
 
 }  // namespace

@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <sys/syscall.h>
 
+#include <filesystem>
 #include <set>
 
+#include "common/base/file.h"
 #include "tests/kernel/sandbox_rig.h"
 
 namespace shrike::sandbox::test {
@@ -120,6 +122,42 @@ TEST_P(Trace, WhatDoesNotReturnIsToldToo) {
   EXPECT_NE(exit->flags & call_no_return, 0);
   EXPECT_EQ(ran.calls.front().kind, CallKind::start);
   EXPECT_EQ(ran.calls.back().kind, CallKind::exit);
+}
+
+/// Whether the job of one of our own processes is stopped.
+bool somebody_waits() {
+  for (const auto* place : {"/sys/fs/cgroup/unified/shrike-sandbox", "/sys/fs/cgroup/shrike-sandbox"}) {
+    std::error_code none;
+    for (const auto& group : std::filesystem::directory_iterator(place, none)) {
+      const auto events = read_file(group.path().string() + "/cgroup.events", 4096);
+      if (events && events->find("frozen 1") != std::string::npos) return true;
+    }
+  }
+  return false;
+}
+
+TEST(SlowClient, MakesTheProgramWaitAndLosesNothing) {
+  SHRIKE_NEED("root", ::geteuid() == 0);
+  constexpr uint64_t calls = 800'000;
+  Asked asked = ask(own_program("sandbox_counted"), {"1", "1", std::to_string(calls)});
+  JobFiles files;
+  files.program = std::move(*sealed_file(asked.job.arguments[0]));
+  asked.job.limits.wall = std::chrono::seconds(100);
+  asked.job.limits.calls = 10 * calls;
+  ClientOptions options{"", SHRIKE_BIN_DIR "/shrike-sandbox", {}};
+  auto client = JobClient::start(options, asked.job, files);
+  ASSERT_TRUE(client.ok()) << client.error().message;
+  // Nothing is read until the program is held back for it.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!somebody_waits()) ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "it was not made to wait";
+  uint64_t seen = 0;
+  JobEvents events;
+  events.call = [&](const Call& call) { seen += call.number == SYS_getpriority && call.args[0] >= 1000 ? 1 : 0; };
+  const auto report = client->finish(events);
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_EQ(report->status, Status::ok) << report->cause;
+  EXPECT_EQ(report->events_dropped, 0u);
+  EXPECT_EQ(seen, calls);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tracer, Trace, ::testing::Values(false, true), tracer_name);

@@ -186,6 +186,18 @@ TEST_F(Sequence, AProgramThatRepeatsItselfSettlesAndIsJudged) {
   EXPECT_GE(told(new_ngram), 6u);
 }
 
+// Whatever a run of it makes is less than the kernel counts at once.
+TEST_F(Sequence, AProgramOfFewCallsSettlesByRunningOften) {
+  SequenceOptions options = detecting();
+  options.learn_calls = 500;
+  watch(options);
+  for (int i = 0; i < 60; ++i) run({"usual:1"});
+  EXPECT_TRUE(profile().settled);
+  EXPECT_EQ(told(new_ngram), 0u);
+  run({"usual:1", "evil"});
+  EXPECT_GE(told(new_ngram), 1u);
+}
+
 TEST_F(Sequence, AChangedFileIsAnotherProgram) {
   const SequenceProfile known = learned({"usual:1000"});
   std::ofstream(program_, std::ios::app) << "more";

@@ -111,8 +111,8 @@ class Rig:
     def add_collector(self):
         self.let_in("shrike-collector", self.path("etc", "collector.toml"))
 
-    def add_agent(self, node, extra="", namespace=None, rules=RULES):
-        """Writes its configuration and lets it in. `extra`: more TOML."""
+    def add_agent(self, node, extra="", namespace=None, rules=RULES, from_collector=False):
+        """Writes its configuration and lets it in. `extra`: more TOML; `from_collector`: it obeys orders to detonate."""
         ca = f'ca_file = "{self.tls[2]}"\n' if self.tls else ""
         state = self.path(node)
         os.makedirs(state, mode=0o700, exist_ok=True)
@@ -123,6 +123,8 @@ class Rig:
                     f'[collector]\npublic_key_file = "{self.path("collector", "key.pub")}"\n'
                     # Each alert a finding of its own: what counts them here must see every one.
                     f'[findings]\nquiet_s = 0\n'
+                    f'[sandbox]\nsocket = "{state}/agent.sock"\nservice = "{self.path("sandbox.sock")}"\n'
+                    f'from_collector = {"true" if from_collector else "false"}\n'
                     f'[rules]\nfiles = ["{rules}"]\n[metrics]\nlisten = "127.0.0.1:{metrics}"\n{extra}')
         self.let_in("shrike-agent", config)
         # "wrapper": a command that starts the agent in surroundings of its own
@@ -157,6 +159,12 @@ class Rig:
                    self.namespace)
         if wait:
             wait_until("the collector answers", lambda: self.alive("collector") and self.api("/v1/status"))
+
+    def start_sandbox(self, options=()):
+        self.start("sandbox", [self.program("shrike-sandbox"), "serve", "--socket", self.path("sandbox.sock"), "--state",
+                               self.path("sandbox"), *options])
+        wait_until("the sandbox service listens",
+                   lambda: self.alive("sandbox") and os.path.exists(self.path("sandbox.sock")))
 
     def start_agent(self, node, wait=True):
         agent = self.agents[node]
@@ -229,7 +237,8 @@ class Rig:
         if text is None:
             return None
         lines = [json.loads(line) for line in text.splitlines() if line]
-        return lines if path.split("?")[0] in ("/v1/alerts", "/v1/events", "/v1/verdicts") else lines[0]
+        many = ("/v1/alerts", "/v1/events", "/v1/verdicts", "/v1/detonations", "/v1/commands")
+        return lines if path.split("?")[0] in many else lines[0]
 
     def api_environment(self):
         """What makes `shrike` ask this collector."""

@@ -94,6 +94,18 @@ bool changes(uint64_t command) {
 
 std::span<const Interface> interfaces() { return all; }
 
+std::vector<std::byte> interface_list() {
+  std::vector<std::byte> out;
+  for (const Interface& interface : all) {
+    struct ::ifreq request {};
+    std::copy(interface.name.begin(), interface.name.end(), request.ifr_name);
+    put_address(request, interface.address);
+    const auto bytes = std::as_bytes(std::span(&request, 1));
+    out.insert(out.end(), bytes.begin(), bytes.end());
+  }
+  return out;
+}
+
 int64_t interface_control(uint64_t command, std::span<std::byte> argument) {
   if (changes(command)) return -EPERM;
   if (!asks(command)) return -EINVAL;

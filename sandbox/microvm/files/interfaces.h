@@ -2,9 +2,11 @@
 // The guest's network interfaces: lo and eth0.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace shrike::sandbox::microvm {
 
@@ -19,6 +21,8 @@ struct Interface {
 };
 
 std::span<const Interface> interfaces();
+/// What SIOCGIFCONF gives: a struct ifreq for each.
+std::vector<std::byte> interface_list();
 
 /// Commands 0x89xx of ioctl(2) on a struct ifreq (40 bytes): -ENODEV, -EINVAL, -EPERM for what would change something.
 int64_t interface_control(uint64_t command, std::span<std::byte> argument);

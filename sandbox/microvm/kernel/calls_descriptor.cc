@@ -2,13 +2,16 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <net/if.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 
+#include "sandbox/microvm/files/interfaces.h"
 #include "sandbox/microvm/files/locks.h"
 #include "sandbox/microvm/files/objects.h"
 #include "sandbox/microvm/files/pipe.h"
+#include "sandbox/microvm/files/socket.h"
 #include "sandbox/microvm/kernel/handlers.h"
 
 namespace shrike::sandbox::microvm {
@@ -24,6 +27,22 @@ int64_t duplicate(Request& request, int to, bool close_on_exec, bool same_is_err
   if (const FilePtr before = request.process.files->get(to)) before->closed_by(request.process.pid);
   request.process.files->set(to, file, close_on_exec);
   return to;
+}
+
+/// SIOCGIFCONF: a struct ifconf, how many bytes and where to.
+int64_t list_interfaces(Request& request) {
+  struct {
+    int32_t length, unused;
+    uint64_t address;
+  } list{};
+  if (!request.memory.get(request.args[2], list)) return -EFAULT;
+  const std::vector<std::byte> all = interface_list();
+  const size_t fits =
+      list.length < 0 ? 0 : static_cast<size_t>(list.length) / sizeof(struct ::ifreq) * sizeof(struct ::ifreq);
+  const size_t count = list.address == 0 ? all.size() : std::min(all.size(), fits);
+  if (list.address != 0 && !request.memory.write(list.address, std::span(all).first(count))) return -EFAULT;
+  list.length = static_cast<int32_t>(count);
+  return request.memory.put(request.args[2], list) ? 0 : -EFAULT;
 }
 }  // namespace
 
@@ -239,11 +258,14 @@ int64_t on_ioctl(Request& request) {
     file->flags = on != 0 ? file->flags | O_NONBLOCK : file->flags & ~uint32_t{O_NONBLOCK};
     return 0;
   }
-  // Old commands say nothing of their argument's size; the ones that matter have an int or a termios.
+  if (command == SIOCGIFCONF && std::dynamic_pointer_cast<Socket>(file)) return list_interfaces(request);
+  // Old commands say nothing of their argument's size; the ones that matter have an int, a termios or an ifreq.
   size_t size = _IOC_SIZE(command);
-  if (_IOC_DIR(command) == _IOC_NONE && command >> 8 == 0x54) size = command == FIONREAD ? 4 : 64;
+  const bool terminal = _IOC_DIR(command) == _IOC_NONE && command >> 8 == 0x54, network = command >> 8 == 0x89;
+  if (terminal) size = command == FIONREAD ? 4 : 64;
+  if (network) size = sizeof(struct ::ifreq);
   std::vector<std::byte> argument(std::min(size, control_most));
-  if (command >> 8 == 0x54 || _IOC_DIR(command) != _IOC_NONE)
+  if (terminal || network || _IOC_DIR(command) != _IOC_NONE)
     argument.resize(request.memory.read_some(request.args[2], argument));
   const int64_t result = file->control(command, request.args[2], argument);
   if (result < 0 || argument.empty() || _IOC_DIR(command) == _IOC_WRITE) return result;

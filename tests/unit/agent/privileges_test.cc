@@ -2,6 +2,7 @@
 
 #include "agent/privileges.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -25,6 +26,8 @@
 #include <vector>
 
 #include "common/base/file.h"
+#include "sandbox/channel.h"
+#include "sandbox/client.h"
 
 namespace shrike::agent {
 namespace {
@@ -86,6 +89,33 @@ TEST(SystemCallFilter, RefusesNewProcessesRawSocketsAndExecutableMemory) {
   EXPECT_TRUE(works([] {
     void* page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return page != MAP_FAILED && ::mprotect(page, 4096, PROT_READ | PROT_EXEC) != 0;
+  }));
+}
+
+TEST(SystemCallFilter, LetsTheAgentSpeakWithASandboxAndStartNoneItself) {
+  EXPECT_TRUE(works([] {
+    int pair[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return false;
+    sandbox::Channel one{Fd(pair[0])}, other{Fd(pair[1])};
+    const Fd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const int given[] = {file.get()};
+    if (!one.send(sandbox::Frame::job, "job", given)) return false;
+    const auto got = other.receive();
+    return got && *got && (*got)->payload == "job" && (*got)->fds.size() == 1;
+  }));
+  // With nobody at the service's socket there is no sandbox: what would start one is refused, and is no death.
+  EXPECT_TRUE(works([] {
+    sandbox::Job job;
+    job.id = "j";
+    job.caller = "c";
+    job.program = "/job/true";
+    job.arguments = {"true"};
+    sandbox::JobFiles files;
+    files.program = Fd(::open("/bin/true", O_RDONLY | O_CLOEXEC));
+    sandbox::ClientOptions client;
+    client.socket = "/nonexistent/sandbox.sock";
+    client.program = "/bin/true";
+    return !sandbox::JobClient::start(client, job, files).ok();
   }));
 }
 

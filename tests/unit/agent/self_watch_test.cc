@@ -41,6 +41,16 @@ TEST_F(Self, ABpfCallThatTakesHoldOfOurObjectsIsTold) {
   EXPECT_TRUE(judge(EventKind::bpf, 100, {BPF_PROG_GET_FD_BY_ID, 7}).empty());
 }
 
+TEST_F(Self, ABpfCallOnADescriptorOfOursIsToldHoweverItCameBy) {
+  constexpr uint64_t fd = 3, map = 1, program = 2, ours = 1;
+  const auto alerts = judge(EventKind::bpf, 5, {BPF_MAP_UPDATE_ELEM, 8, fd, map, ours});
+  ASSERT_EQ(alerts.size(), 1u);
+  EXPECT_NE(alerts[0].message.find("took hold of a map (id 8)"), std::string::npos) << alerts[0].message;
+  EXPECT_EQ(judge(EventKind::bpf, 5, {BPF_PROG_TEST_RUN, 7, fd, program, ours}).size(), 1u);
+  EXPECT_TRUE(judge(EventKind::bpf, 5, {BPF_PROG_TEST_RUN, 7, fd, program, 0}).empty());
+  EXPECT_TRUE(judge(EventKind::bpf, 100, {BPF_PROG_TEST_RUN, 7, fd, program, ours}).empty());
+}
+
 TEST_F(Self, SignalsToTheAgentAreToldByWhoSendsThem) {
   EXPECT_EQ(judge(EventKind::signal, 5, {SIGKILL, 100}).at(0).severity, Severity::critical);
   EXPECT_EQ(judge(EventKind::signal, 5, {SIGUSR1, 100}).at(0).severity, Severity::medium);

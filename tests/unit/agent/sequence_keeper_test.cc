@@ -2,10 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 
 #include "common/base/file.h"
+#include "common/wire/fleet_profiles.h"
 
 namespace shrike::agent {
 namespace {
@@ -46,7 +48,7 @@ TEST_F(Keeper, SwitchedOffReadsNothing) {
 
 TEST_F(Keeper, BeginsAfreshAndSaysSoWhereTheFileIsNotItsOwn) {
   ASSERT_TRUE(write_file_atomic(config_.state_dir + "/sequence",
-                                sequence::seal_profiles({program(1, true)}, PrivateKey::generate()))
+                                seal_profiles(std::vector{program(1, true)}, PrivateKey::generate(), ProfileSeal::node))
                   .ok());
   const auto options = SequenceKeeper(config_, key_).begin(now_ns, warnings_);
   EXPECT_EQ(options.mode, probe::SequenceMode::detect);
@@ -54,9 +56,60 @@ TEST_F(Keeper, BeginsAfreshAndSaysSoWhereTheFileIsNotItsOwn) {
   EXPECT_THAT(warnings_, ElementsAre(HasSubstr("learning starts afresh")));
 }
 
+class FleetKeeper : public Keeper {
+ protected:
+  FleetKeeper() {
+    config_.collector.public_key_file = config_.state_dir + "/collector.pub";
+    config_.sequence.import = {config_.state_dir + "/fleet"};
+    EXPECT_TRUE(write_file_atomic(config_.collector.public_key_file, collector_.public_key().to_hex() + "\n").ok());
+  }
+  void put(const std::string& bytes) const { ASSERT_TRUE(write_file_atomic(config_.sequence.import[0], bytes).ok()); }
+  static std::vector<SequenceProfile> true_program() {
+    SequenceProfile p = program(0, true, 3);
+    p.path = std::filesystem::canonical("/bin/true");
+    struct stat st {};
+    EXPECT_EQ(::stat(p.path.c_str(), &st), 0);
+    p.mtime_ns = static_cast<uint64_t>(st.st_mtim.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(st.st_mtim.tv_nsec);
+    return {p};
+  }
+  PrivateKey collector_ = PrivateKey::generate();
+};
+
+TEST_F(FleetKeeper, BeginsWithWhatTheCollectorSigned) {
+  put(seal_profiles(true_program(), collector_, ProfileSeal::fleet));
+  SequenceKeeper keeper(config_, key_);
+  const auto options = keeper.begin(now_ns, warnings_);
+  EXPECT_THAT(warnings_, IsEmpty());
+  ASSERT_EQ(options.known.size(), 1u);
+  EXPECT_TRUE(options.known[0].settled);
+  EXPECT_EQ(options.known[0].ngrams.size(), 3u);
+  EXPECT_FALSE(keeper.fleet_changed(config_));
+  put(seal_profiles(std::vector<SequenceProfile>(), collector_, ProfileSeal::fleet));
+  EXPECT_TRUE(keeper.fleet_changed(config_));
+}
+
+TEST_F(FleetKeeper, SaysWhatItDoesNotTakeInAndGoesOn) {
+  const auto refused = [&](const std::string& bytes, const std::string& why) {
+    put(bytes);
+    warnings_.clear();
+    const auto options = SequenceKeeper(config_, key_).begin(now_ns, warnings_);
+    EXPECT_EQ(options.mode, probe::SequenceMode::detect);
+    EXPECT_THAT(options.known, IsEmpty());
+    EXPECT_THAT(warnings_, ElementsAre(HasSubstr(why)));
+  };
+  const std::string good = seal_profiles(true_program(), collector_, ProfileSeal::fleet);
+  refused(good.substr(0, good.size() / 2), "cut, damaged, or not signed by this collector");
+  refused(good.substr(0, 10), "cut: 10 bytes");
+  refused(seal_profiles(true_program(), PrivateKey::generate(), ProfileSeal::fleet), "not signed by this collector");
+  refused(seal_profiles(true_program(), key_, ProfileSeal::node), "not signed by this collector");
+  std::filesystem::remove(config_.collector.public_key_file);
+  refused(good, "the collector's key is needed");
+}
+
 TEST_F(Keeper, BeginsWithWhatWasSaved) {
-  ASSERT_TRUE(
-      write_file_atomic(config_.state_dir + "/sequence", sequence::seal_profiles({program(1, true)}, key_)).ok());
+  ASSERT_TRUE(write_file_atomic(config_.state_dir + "/sequence",
+                                seal_profiles(std::vector{program(1, true)}, key_, ProfileSeal::node))
+                  .ok());
   const auto options = SequenceKeeper(config_, key_).begin(now_ns, warnings_);
   ASSERT_EQ(options.known.size(), 1u);
   EXPECT_EQ(options.known[0].ngrams.size(), 1u);

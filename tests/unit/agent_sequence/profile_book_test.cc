@@ -134,6 +134,34 @@ TEST_F(Book, ShipsWhatIsSettledAndMeansSomethingElsewhereOnce) {
   EXPECT_EQ(book.changed(known).size(), 1u);
 }
 
+TEST_F(Book, ShipsWhatWasNeverShippedBeforeWhatHasGrown) {
+  BookOptions wanted = options();
+  wanted.ship_at_once = 1;
+  ProfileBook book(wanted, key_);
+  book.saw(id(1), "/usr/bin/a");
+  book.saw(id(2), "/usr/bin/b");
+  std::vector<SequenceProfile> known = {program(1, {{1, 1}}), program(2, {{1, 1}})};
+  EXPECT_EQ(book.changed(known).at(0).path, "/usr/bin/a");
+  known[0].ngrams = {{1, 1}, {2, 2}};
+  EXPECT_EQ(book.changed(known).at(0).path, "/usr/bin/b");
+  EXPECT_EQ(book.changed(known).at(0).path, "/usr/bin/a");
+}
+
+// A container may have a file of root's with the host's name and time: it is another object.
+TEST_F(Book, ShipsOnlyWhatTheHostItselfHasAtThatPath) {
+  BookOptions wanted = options();
+  wanted.find = [](const std::string& path, uint64_t) -> std::optional<ProgramId> {
+    if (path == "/usr/bin/a") return id(1);
+    return std::nullopt;
+  };
+  ProfileBook book(wanted, key_);
+  for (const uint64_t inode : {1, 2}) book.saw(id(inode), "/usr/bin/a");
+  book.saw(id(3), "/gone");
+  const auto shipped = book.changed({program(2, {{6, 6}}), program(3, {{1, 1}}), program(1, {{1, 1}})});
+  ASSERT_EQ(shipped.size(), 1u);
+  EXPECT_EQ(shipped[0].id.inode, 1u);
+}
+
 TEST_F(Book, RemembersABoundedNumberOfPaths) {
   BookOptions wanted = options();
   wanted.limits.programs = 4;

@@ -37,12 +37,17 @@ TEST(Manual, AndCompletionKnowEveryCommandAndOption) {
                                                   {"query"},
                                                   {"nodes"},
                                                   {"status"},
+                                                  {"profiles"},
+                                                  {"profiles", "list"},
+                                                  {"profiles", "show"},
+                                                  {"profiles", "export"},
                                                   {"verify"},
                                                   {"demo"},
                                                   {"rules"},
                                                   {"rules", "check"},
                                                   {"rules", "explain"},
                                                   {"rules", "test"},
+                                                  {"run"},
                                                   {"score"}}) {
     std::string name;
     for (const std::string& word : command) name += " " + word;

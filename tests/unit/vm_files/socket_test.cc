@@ -10,6 +10,7 @@
 
 #include <cstring>
 
+#include "sandbox/microvm/files/interfaces.h"
 #include "sandbox/microvm/files/internet_address.h"
 #include "tests/unit/vm_files/guest_files.h"
 
@@ -443,6 +444,7 @@ TEST_F(Sockets, ShowTwoInterfaces) {
   const auto ask = [&](uint64_t command) {
     return any->control(command, 0, std::as_writable_bytes(std::span(&request, 1)));
   };
+  EXPECT_EQ(interface_list().size(), 2 * sizeof request);
   std::strcpy(request.ifr_name, "eth0");
   EXPECT_EQ(ask(SIOCGIFADDR), 0);
   EXPECT_EQ(reinterpret_cast<const unsigned char*>(&request.ifr_addr)[4], 192);

@@ -5,8 +5,8 @@
 
 #include <set>
 
-#include "guest.h"
 #include "sandbox/microvm/kernel/call_table.h"
+#include "tests/unit/vm_kernel/guest.h"
 
 namespace shrike::sandbox::microvm::testing {
 namespace {

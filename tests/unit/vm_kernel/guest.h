@@ -6,11 +6,11 @@
 
 #include <algorithm>
 
-#include "elf_maker.h"
 #include "sandbox/microvm/files/objects.h"
 #include "sandbox/microvm/kernel/system.h"
 #include "sandbox/microvm/kernel/user_memory.h"
-#include "script_cpu.h"
+#include "tests/unit/vm_kernel/elf_maker.h"
+#include "tests/unit/vm_kernel/script_cpu.h"
 
 namespace shrike::sandbox::microvm::testing {
 

@@ -4,7 +4,7 @@
 #include <linux/sched.h>
 #include <sys/mman.h>
 
-#include "guest.h"
+#include "tests/unit/vm_kernel/guest.h"
 
 namespace shrike::sandbox::microvm::testing {
 namespace {

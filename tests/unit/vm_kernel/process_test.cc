@@ -3,7 +3,7 @@
 #include <linux/sched.h>
 #include <sys/wait.h>
 
-#include "guest.h"
+#include "tests/unit/vm_kernel/guest.h"
 
 namespace shrike::sandbox::microvm::testing {
 namespace {

@@ -5,8 +5,8 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-#include "guest.h"
 #include "sandbox/microvm/kernel/signal_frame.h"
+#include "tests/unit/vm_kernel/guest.h"
 
 namespace shrike::sandbox::microvm::testing {
 namespace {

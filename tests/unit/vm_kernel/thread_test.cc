@@ -4,8 +4,8 @@
 #include <linux/sched.h>
 #include <sys/eventfd.h>
 
-#include "guest.h"
 #include "sandbox/microvm/kernel/times.h"
+#include "tests/unit/vm_kernel/guest.h"
 
 namespace shrike::sandbox::microvm::testing {
 namespace {
