@@ -1,5 +1,6 @@
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "sandbox/microvm/files/node.h"
@@ -9,17 +10,15 @@ namespace shrike::sandbox::microvm {
 TreeFolder::~TreeFolder() {
   // A deep tree must not be taken down by recursion.
   std::vector<NodePtr> doomed;
-  const auto doom = [&doomed](TreeFolder& folder) {
-    for (auto& [name, child] : folder.children_)
-      if (child.node) doomed.push_back(std::move(child.node));
-  };
-  doom(*this);
+  for (auto& [name, child] : children_)
+    if (child.node) doomed.push_back(std::move(child.node));
   while (!doomed.empty()) {
     const NodePtr node = std::move(doomed.back());
     doomed.pop_back();
     auto* folder = node.use_count() == 1 && node->is_folder() ? dynamic_cast<TreeFolder*>(node.get()) : nullptr;
     if (folder == nullptr) continue;
-    doom(*folder);
+    for (auto& [name, child] : folder->children_)
+      if (child.node) doomed.push_back(std::move(child.node));
     folder->positions_.clear();
     folder->children_.clear();
   }
@@ -32,6 +31,7 @@ int64_t TreeFolder::load() {
   auto listed = store()->lower->list(unloaded_);
   if (!listed.ok()) return -EIO;
   unloaded_ = 0;
+  positions_.reserve(positions_.size() + listed->size());
   for (TreeEntry& entry : *listed)
     if (!children_.contains(entry.name) && !gone_.contains(entry.name)) add_lower(std::move(entry));
   gone_.clear();
@@ -40,30 +40,24 @@ int64_t TreeFolder::load() {
 
 void TreeFolder::add_lower(TreeEntry entry) {
   if (!S_ISDIR(entry.mode) && !S_ISREG(entry.mode) && !S_ISLNK(entry.mode)) return;
-  if (S_ISDIR(entry.mode)) ++folders_;
-  Child child;
-  child.lower = entry.number;
-  child.type = entry.mode & S_IFMT;
-  child.number = store()->next_number++;
-  add(std::move(entry.name), std::move(child));
+  add(std::move(entry.name), {nullptr, entry.number, store()->next_number++, entry.mode & S_IFMT});
 }
 
-// A folder of /usr/lib's size is listed for a few of its names: nodes are made for those.
-const NodePtr& TreeFolder::node_of(const std::string& name, Child& child) {
-  if (child.node) return child.node;
+NodePtr TreeFolder::make_node(const std::string& name, const Child& child) {
+  NodePtr node;
   if (child.type == S_IFDIR) {
     auto folder = std::make_shared<TreeFolder>(store(), S_IFDIR, volume());
     folder->unloaded_ = child.lower;
-    child.node = std::move(folder);
+    node = std::move(folder);
   } else if (child.type == S_IFREG) {
-    child.node = std::make_shared<FileNode>(store(), 0, volume());
+    node = std::make_shared<FileNode>(store(), 0, volume());
   } else {
-    child.node = std::make_shared<LinkNode>(store(), std::string(), volume());
+    node = std::make_shared<LinkNode>(store(), std::string(), volume());
   }
-  child.node->lower_ = child.lower;
-  child.node->number_ = child.number;
-  child.node->names_.push_back({std::static_pointer_cast<Folder>(shared_from_this()), name});
-  return child.node;
+  node->lower_ = child.lower;
+  node->number_ = child.number;
+  adopt(name, *node);
+  return node;
 }
 
 int64_t TreeFolder::find(std::string_view name, NodePtr& out) {
@@ -78,18 +72,20 @@ int64_t TreeFolder::find(std::string_view name, NodePtr& out) {
     }
     known = children_.find(name);
   }
-  if (known != children_.end()) out = node_of(known->first, known->second);
+  if (known == children_.end()) return 0;
+  if (!known->second.node) known->second.node = make_node(known->first, known->second);
+  out = known->second.node;
   return 0;
 }
 
 bool TreeFolder::next(uint64_t from, Entry& out) {
   if (load() < 0) return false;
-  const auto at = positions_.lower_bound(from);
+  auto at = std::lower_bound(positions_.begin(), positions_.end(), from,
+                             [](const Position& position, uint64_t wanted) { return position.position < wanted; });
+  while (at != positions_.end() && at->name == nullptr) ++at;
   if (at == positions_.end()) return false;
-  const auto found = children_.find(*at->second);
-  const Child& child = found->second;
-  out = child.node ? Entry{found->first, child.node->number(), child.node->type(), at->first + 1}
-                   : Entry{found->first, child.number, child.type, at->first + 1};
+  const auto child = children_.find(*at->name);
+  out = {child->first, child->second.number, child->second.type, at->position + 1};
   return true;
 }
 
@@ -104,30 +100,32 @@ bool TreeFolder::empty() {
 }
 
 void TreeFolder::add(std::string name, Child child) {
+  if (child.type == S_IFDIR) ++folders_;
   child.position = next_position_++;
   const auto added = children_.emplace(std::move(name), std::move(child)).first;
-  positions_.emplace(added->second.position, &added->first);
+  positions_.push_back({added->second.position, &added->first});
+}
+
+void TreeFolder::adopt(std::string_view name, Node& node) {
+  node.names_.push_back({std::static_pointer_cast<Folder>(shared_from_this()), std::string(name)});
+  node.removed_from_.reset();
 }
 
 void TreeFolder::insert(std::string_view name, const NodePtr& node) {
-  if (node->is_folder()) ++folders_;
-  node->names_.push_back({std::static_pointer_cast<Folder>(shared_from_this()), std::string(name)});
-  node->removed_from_.reset();
-  Child child;
-  child.node = node;
-  add(std::string(name), std::move(child));
+  adopt(name, *node);
+  add(std::string(name), {node, 0, node->number(), node->type()});
   touch();
 }
 
 void TreeFolder::erase(std::string_view name, std::string_view path) {
+  NodePtr node;
+  if (find(name, node) < 0 || !node) return;
   const auto child = children_.find(name);
-  if (child == children_.end()) return;
   if (unloaded_ != 0) gone_.insert(child->first);
-  const NodePtr node = node_of(child->first, child->second);
-  positions_.erase(child->second.position);
   const auto self = std::static_pointer_cast<Folder>(shared_from_this());
   std::erase_if(node->names_, [&](const Name& n) { return n.name == name && n.folder.lock() == self; });
   if (node->is_folder()) --folders_;
+  forget_position(child->second.position);
   children_.erase(child);
   if (node->names_.empty()) {
     node->last_path_ = path.substr(0, 4096);
@@ -135,6 +133,15 @@ void TreeFolder::erase(std::string_view name, std::string_view path) {
   }
   node->change_attributes();
   touch();
+}
+
+void TreeFolder::forget_position(uint64_t position) {
+  const auto at = std::lower_bound(positions_.begin(), positions_.end(), position,
+                                   [](const Position& known, uint64_t wanted) { return known.position < wanted; });
+  at->name = nullptr;
+  if (++gone_positions_ <= positions_.size() / 2) return;
+  std::erase_if(positions_, [](const Position& known) { return known.name == nullptr; });
+  gone_positions_ = 0;
 }
 
 void TreeFolder::each(const std::function<void(const std::string&, const NodePtr&)>& visit) const {
