@@ -83,6 +83,10 @@ int64_t FileSystem::put(std::string_view path, uint32_t mode, std::string bytes)
   return put_node(path, std::make_shared<FileNode>(store_, mode & 07777, std::move(bytes)));
 }
 
+int64_t FileSystem::put_below(std::string_view path, uint32_t mode, uint64_t file, uint64_t size_bytes) {
+  return put_node(path, std::make_shared<FileNode>(store_, mode & 07777, file, size_bytes));
+}
+
 int64_t FileSystem::put_link(std::string_view path, std::string target) {
   return put_node(path, std::make_shared<LinkNode>(store_, std::move(target)));
 }

@@ -101,6 +101,8 @@ class FileSystem {
   /// Puts a file in, with the folders above it: job files, the program. Counts against nothing. Replaces what is there.
   /// -EINVAL: not an absolute path; -ENOTDIR; -EISDIR.
   int64_t put(std::string_view path, uint32_t mode, std::string bytes);
+  /// The same of a file of the tree below, by its number there, which no folder of it need list.
+  int64_t put_below(std::string_view path, uint32_t mode, uint64_t file, uint64_t size_bytes);
   /// The same for a folder, a link, a device; what has the name already goes.
   int64_t put_folder(std::string_view path, uint32_t mode);
   int64_t put_link(std::string_view path, std::string target);

@@ -32,12 +32,15 @@ int64_t TreeFolder::load() {
   if (!listed.ok()) return -EIO;
   unloaded_ = 0;
   positions_.reserve(positions_.size() + listed->size());
-  for (TreeEntry& entry : *listed) {
-    if (!S_ISDIR(entry.mode) && !S_ISREG(entry.mode) && !S_ISLNK(entry.mode)) continue;
-    if (children_.contains(entry.name)) continue;  // put in before
-    add(std::move(entry.name), {nullptr, entry.number, store()->next_number++, entry.mode & S_IFMT});
-  }
+  for (TreeEntry& entry : *listed)
+    if (!children_.contains(entry.name) && !gone_.contains(entry.name)) add_lower(std::move(entry));
+  gone_.clear();
   return 0;
+}
+
+void TreeFolder::add_lower(TreeEntry entry) {
+  if (!S_ISDIR(entry.mode) && !S_ISREG(entry.mode) && !S_ISLNK(entry.mode)) return;
+  add(std::move(entry.name), {nullptr, entry.number, store()->next_number++, entry.mode & S_IFMT});
 }
 
 NodePtr TreeFolder::make_node(const std::string& name, const Child& child) {
@@ -60,8 +63,13 @@ NodePtr TreeFolder::make_node(const std::string& name, const Child& child) {
 int64_t TreeFolder::find(std::string_view name, NodePtr& out) {
   out.reset();
   auto known = children_.find(name);
-  if (known == children_.end() && unloaded_ != 0) {
-    if (const int64_t error = load(); error < 0) return error;
+  if (known == children_.end() && unloaded_ != 0 && !gone_.contains(name)) {
+    if (auto entry = store()->lower->known(unloaded_, name)) {
+      if (entry->number == 0) return 0;
+      add_lower(std::move(*entry));
+    } else if (const int64_t error = load(); error < 0) {
+      return error;
+    }
     known = children_.find(name);
   }
   if (known == children_.end()) return 0;
@@ -113,6 +121,7 @@ void TreeFolder::erase(std::string_view name, std::string_view path) {
   NodePtr node;
   if (find(name, node) < 0 || !node) return;
   const auto child = children_.find(name);
+  if (unloaded_ != 0) gone_.insert(child->first);
   const auto self = std::static_pointer_cast<Folder>(shared_from_this());
   std::erase_if(node->names_, [&](const Name& n) { return n.name == name && n.folder.lock() == self; });
   if (node->is_folder()) --folders_;

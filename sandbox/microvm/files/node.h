@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -187,6 +188,7 @@ class TreeFolder final : public Folder {
   };
   int64_t load();
   void add(std::string name, Child child);
+  void add_lower(TreeEntry entry);
   void adopt(std::string_view name, Node& node);
   void forget_position(uint64_t position);
   NodePtr make_node(const std::string& name, const Child& child);
@@ -195,7 +197,8 @@ class TreeFolder final : public Folder {
   std::vector<Position> positions_;  // ascending
   size_t gone_positions_ = 0;
   uint64_t next_position_ = 2;
-  uint64_t unloaded_ = 0;  // number in the tree below, while it has not been listed
+  uint64_t unloaded_ = 0;                    // number in the tree below, while it has not been listed
+  std::set<std::string, std::less<>> gone_;  // names that were taken away before it was
   uint32_t folders_ = 0;
   bool from_below_ = false;
 };
