@@ -210,6 +210,8 @@ class FileNode final : public Node {
   FileNode(StorePtr store, uint32_t mode, Volume volume = Volume::root);
   /// With bytes that are on nobody's account.
   FileNode(StorePtr store, uint32_t mode, std::string bytes);
+  /// The same, above `file` of the tree below, which need not list it.
+  FileNode(StorePtr store, uint32_t mode, uint64_t file, uint64_t size_bytes);
   /// One that the guest has made without a name; null: it may make no more.
   static std::shared_ptr<FileNode> nameless(const StorePtr& store, uint32_t mode, Volume volume);
 
