@@ -11,7 +11,8 @@ namespace shrike::sandbox {
 namespace {
 
 constexpr size_t processes_max = 4096;
-constexpr size_t folders_max = 1024;  // of one process
+constexpr size_t folders_max = 1024;            // of one process
+constexpr size_t folder_bytes_max = 16u << 20;  // of all
 
 /// Which argument is the descriptor that a path is relative to; -1: the working directory.
 int base_argument(int number, bool second) {
@@ -72,13 +73,13 @@ std::string join_path(std::string_view base, std::string_view path) {
 Paths::Process& Paths::process(uint32_t pid) {
   const auto found = processes_.find(pid);
   if (found != processes_.end()) return found->second;
-  if (processes_.size() >= processes_max) processes_.erase(processes_.begin());
+  if (processes_.size() >= processes_max) forget(processes_.begin()->first);
   auto& p = processes_[pid];
   p.cwd = cwd_;
   return p;
 }
 
-std::string Paths::absolute(Process& p, int32_t at, std::string_view path) const {
+std::string Paths::absolute(const Process& p, int32_t at, std::string_view path) {
   const auto folder = p.folders.find(at);
   return join_path(folder == p.folders.end() ? p.cwd : folder->second, path);
 }
@@ -105,30 +106,57 @@ void Paths::follow(const Call& call) {
   if (call.abi != CallAbi::x86_64 || call.result < 0 || (call.flags & call_denied) != 0) return;
   auto& p = process(call.pid);
   const auto fd = static_cast<int32_t>(call.args[0]);
+  const auto from = p.folders.find(fd);
   const auto copy_to = [&](int64_t to) {
-    const auto from = p.folders.find(fd);
+    if (to == fd) return;
     if (from == p.folders.end())
-      p.folders.erase(static_cast<int32_t>(to));
-    else if (p.folders.size() < folders_max)
-      p.folders[static_cast<int32_t>(to)] = std::string(from->second);
+      forget_folder(p, to);
+    else
+      keep_folder(p, to, std::string(from->second));
   };
   if (const auto* path = full_path(call)) {
     if (call.number == SYS_chdir) p.cwd = *path;
-    if (opens(call.number) && p.folders.size() < folders_max) p.folders[static_cast<int32_t>(call.result)] = *path;
+    if (opens(call.number)) keep_folder(p, call.result, *path);
+  } else if (opens(call.number)) {
+    forget_folder(p, call.result);
   }
-  if (call.number == SYS_fchdir && p.folders.contains(fd)) p.cwd = p.folders[fd];
-  if (call.number == SYS_close) p.folders.erase(fd);
-  if (call.number == SYS_dup) copy_to(call.result);
-  if (call.number == SYS_dup2 || call.number == SYS_dup3) copy_to(call.result);
+  if (call.number == SYS_fchdir && from != p.folders.end()) p.cwd = from->second;
+  if (call.number == SYS_close) forget_folder(p, fd);
+  if (call.number == SYS_dup || call.number == SYS_dup2 || call.number == SYS_dup3) copy_to(call.result);
   if (call.number == SYS_fcntl && (call.args[1] == F_DUPFD || call.args[1] == F_DUPFD_CLOEXEC)) copy_to(call.result);
+}
+
+void Paths::forget_folder(Process& p, int64_t fd) {
+  const auto old = p.folders.find(static_cast<int32_t>(fd));
+  if (old == p.folders.end()) return;
+  folder_bytes_ -= old->second.size();
+  p.folders.erase(old);
+}
+
+/// Where there is no room it is not known: a path relative to it stays as it is.
+void Paths::keep_folder(Process& p, int64_t fd, const std::string& path) {
+  forget_folder(p, fd);
+  if (p.folders.size() >= folders_max || folder_bytes_ + path.size() > folder_bytes_max) return;
+  folder_bytes_ += path.size();
+  p.folders[static_cast<int32_t>(fd)] = path;
+}
+
+void Paths::forget(uint32_t pid) {
+  const auto found = processes_.find(pid);
+  if (found == processes_.end()) return;
+  for (const auto& [fd, path] : found->second.folders) folder_bytes_ -= path.size();
+  processes_.erase(found);
 }
 
 void Paths::call(const Call& given) {
   if (given.kind == CallKind::start && given.tid == given.pid) {
-    Process copy = process(static_cast<uint32_t>(given.args[0]));
-    process(given.pid) = std::move(copy);
+    const Process parent = process(static_cast<uint32_t>(given.args[0]));
+    forget(given.pid);
+    auto& child = process(given.pid);
+    child.cwd = parent.cwd;
+    for (const auto& [fd, path] : parent.folders) keep_folder(child, fd, path);
   }
-  if (given.kind == CallKind::exit && given.args[1] == 1) processes_.erase(given.pid);
+  if (given.kind == CallKind::exit && given.args[1] == 1) forget(given.pid);
   if (given.kind != CallKind::call) return next_.call(given);
   if (given.texts.empty()) {
     follow(given);

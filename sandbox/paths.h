@@ -26,11 +26,15 @@ class Paths final : public CallSink {
   Process& process(uint32_t pid);
   void complete(Call& call);
   void follow(const Call& call);
-  std::string absolute(Process& p, int32_t at, std::string_view path) const;
+  static std::string absolute(const Process& p, int32_t at, std::string_view path);
+  void keep_folder(Process& p, int64_t fd, const std::string& path);
+  void forget_folder(Process& p, int64_t fd);
+  void forget(uint32_t pid);
 
   CallSink& next_;
   std::string cwd_;
   std::map<uint32_t, Process> processes_;
+  size_t folder_bytes_ = 0;  // of all: what a program opens costs it nothing, and us memory
 };
 
 /// `path` from `base` without "." and ".." and doubled slashes; ".." at the root stays there. Pure.

@@ -1,11 +1,9 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "sandbox/backends.h"
 #include "sandbox/json_object.h"
+#include "sandbox/microvm/backend.h"
 #include "sandbox/process/cgroup.h"
 #include "sandbox/process/ebpf.h"
 #include "sandbox/process/landlock.h"
@@ -43,9 +41,9 @@ Ability ebpf() {
   return {"ebpf", trace.ok(), trace ? "tells calls" : trace.error().message};
 }
 
-Ability kvm() {
-  const Fd device(::open("/dev/kvm", O_RDWR | O_CLOEXEC));
-  return {"kvm", device.valid(), device.valid() ? "/dev/kvm opens" : errno_error("/dev/kvm").message};
+Ability machines() {
+  const auto machine = microvm::MicrovmBackend::open();
+  return {"microvm", machine.ok(), machine ? "/dev/kvm does what it needs" : machine.error().message};
 }
 
 /// The whole of it, made and taken away: what counts in the end.
@@ -58,7 +56,7 @@ Ability namespaces(Backends& backends) {
 }  // namespace
 
 Result<void> run_check(const CheckOptions& options) {
-  const std::vector<Ability> parts = {landlock(), cgroups(), ebpf(), kvm()};
+  const std::vector<Ability> parts = {landlock(), cgroups(), ebpf(), machines()};
   auto backends = TRY(Backends::open(true));
   std::vector<Ability> all = {namespaces(backends)};
   all.insert(all.end(), parts.begin(), parts.end());

@@ -1,5 +1,7 @@
 #include "sandbox/report.h"
 
+#include <algorithm>
+
 #include "common/base/bytes.h"
 #include "sandbox/json_object.h"
 
@@ -191,6 +193,24 @@ std::string report_to_json(const Report& r) {
   out["reasons"] = list_json(r.reasons, reason_json);
   out["notes"] = list_json(r.notes, [](const std::string& note) { return bounded(note); });
   return dump_json(out);
+}
+
+std::string report_to_json(Report report, size_t most) {
+  std::string text = report_to_json(report);
+  const auto halve = [](auto& list, uint64_t& dropped) {
+    const size_t half = std::min(list.size(), report_list_max) / 2;
+    dropped += list.size() - half;
+    list.resize(half);
+  };
+  while (text.size() > most && !(report.artefacts.empty() && report.processes.empty() && report.connections.empty() &&
+                                 report.refusals.empty())) {
+    halve(report.artefacts, report.artefacts_dropped);
+    halve(report.processes, report.processes_dropped);
+    halve(report.connections, report.connections_dropped);
+    halve(report.refusals, report.refusals_dropped);
+    text = report_to_json(report);
+  }
+  return text;
 }
 
 Result<Report> report_from_json(std::string_view text) {

@@ -114,6 +114,9 @@ inline constexpr size_t report_text_max = 4096;  ///< bytes of each text
 
 /// One line of JSON with every key; bytes that are not UTF-8 become U+FFFD.
 std::string report_to_json(const Report& report);
+/// The same of at most `most` bytes: where a program has filled the lists with long names they are halved, and what
+/// that leaves out is counted as dropped, until it fits.
+std::string report_to_json(Report report, size_t most);
 /// The reverse. Errors: not JSON, a key missing, of a wrong type or out of bounds, named.
 Result<Report> report_from_json(std::string_view text);
 

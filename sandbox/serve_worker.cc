@@ -65,7 +65,7 @@ Result<void> serve_client(Backends& backends, int control, Fd client) {
   Teller teller(Fd(::dup(channel.fd())), job->limits);
   const Report report = backends.run(*job, std::move(*files), teller);
   // Kept before it is told: who asks again after he was told gets the same.
-  const Fd text = TRY(sealed_bytes(report_to_json(report), "report"));
+  const Fd text = TRY(sealed_bytes(report_to_json(report, frame_payload_max), "report"));
   TRY_VOID(send_word(control, {ServeWord::Kind::ended, job->caller, job->id, {}, used_by(report, in), 0}, text.get()));
   static_cast<void>(TRY(receive_word(control)));
   return teller.finish(report);

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "sandbox/policy.h"
+#include "sandbox/sink_name.h"
 
 namespace shrike::sandbox {
 
@@ -164,8 +165,8 @@ void Summary::executed(const Call& given) {
   next_.call(call);
 }
 
-Connection* Summary::connection(const std::string& protocol, const std::string& address) {
-  const std::string key = protocol + " " + address;
+Connection* Summary::connection(const std::string& protocol, const std::string& address, const std::string& name) {
+  const std::string key = protocol + " " + address + (name.empty() ? "" : " " + name);
   if (const auto found = by_address_.find(key); found != by_address_.end()) return &connections_[found->second];
   if (connections_.size() >= report_list_max) {
     ++connections_dropped_;
@@ -192,11 +193,18 @@ void Summary::connected(const Call& call) {
 }
 
 void Summary::met(const Connection& connection_met) {
-  Connection* c = connection(connection_met.protocol, connection_met.address);
+  const bool datagram = connection_met.protocol == "udp";
+  const std::string name = datagram ? dns_name(connection_met.first_bytes) : server_name(connection_met.first_bytes);
+  // Each name that was asked for is one of its own: they are what a program meant.
+  const bool asked = datagram && !name.empty() && connection_met.address.ends_with(":53");
+  Connection* c = connection(asked ? "dns" : connection_met.protocol, connection_met.address, asked ? name : "");
   if (c == nullptr) return;
-  // The first to call connect with this address, as far as it was told.
-  const auto same = by_address_.find((connection_met.protocol == "udp" ? "tcp " : "udp ") + connection_met.address);
-  if (c->pid == 0 && same != by_address_.end()) c->pid = connections_[same->second].pid;
+  if (c->name.empty()) c->name = name;
+  // The first to call connect with this address, as far as it was told; of which type its socket was may not be known.
+  for (const char* protocol : {"udp ", "tcp "}) {
+    const auto same = by_address_.find(protocol + connection_met.address);
+    if (c->pid == 0 && same != by_address_.end()) c->pid = connections_[same->second].pid;
+  }
   c->sent_bytes += connection_met.sent_bytes;
   c->received_bytes += connection_met.received_bytes;
   if (c->first_bytes.empty()) c->first_bytes = connection_met.first_bytes.substr(0, 1024);
@@ -210,10 +218,14 @@ void Summary::fill(Report& report) const {
   report.processes_dropped = processes_dropped_;
   report.connections.clear();
   for (const auto& c : connections_) {
-    // connect() on a datagram socket looks as on any other: where the sink met datagrams, that was it.
-    const auto udp = by_address_.find("udp " + c.address);
-    const bool was_udp = c.protocol == "tcp" && c.sent_bytes == 0 && c.received_bytes == 0 && udp != by_address_.end();
-    if (!was_udp) report.connections.push_back(c);
+    // Asked for, but met under a better name: what looked like TCP were datagrams, datagrams were questions for names.
+    const bool nothing_sent = c.sent_bytes == 0 && c.received_bytes == 0 && c.protocol != "dns";
+    const bool better =
+        nothing_sent && std::any_of(connections_.begin(), connections_.end(), [&](const Connection& other) {
+          return other.address == c.address &&
+                 (other.protocol == "dns" || (other.protocol == "udp" && c.protocol == "tcp"));
+        });
+    if (!better) report.connections.push_back(c);
   }
   report.connections_dropped = connections_dropped_;
   report.refusals.clear();

@@ -41,7 +41,7 @@ class Summary final : public CallSink {
   void executed(const Call& call);
   void connected(const Call& call);
   GuestProcess* process(uint32_t pid);
-  Connection* connection(const std::string& protocol, const std::string& address);
+  Connection* connection(const std::string& protocol, const std::string& address, const std::string& name = {});
 
   CallSink& next_;
   uint64_t start_ns_ = 0;

@@ -97,7 +97,7 @@ void Teller::fill(Report& report) const {
 
 Result<void> Teller::finish(const Report& report, std::chrono::milliseconds patience) {
   flush_calls();
-  put(Frame::report, report_to_json(report));
+  put(Frame::report, report_to_json(report, frame_payload_max));
   auto deadline = std::chrono::steady_clock::now() + patience;
   while (!gone_ && queue_.size() > sent_) {
     const size_t before = queue_.size() - sent_;

@@ -43,7 +43,7 @@ Report MicrovmBackend::run(const Job& job, JobFiles files, Teller& teller) {
   if (auto begun = run.begin(std::move(files)); !begun) return failed(begun.error());
   run.watch();
   used_ = run.finish(report) && options_.again;
-  if (used_) ready_ = std::move(vmm);
+  (used_ ? ready_ : ended_) = std::move(vmm);
   report.steps.insert(report.steps.begin(), {"process", started_ns});
   return report;
 }

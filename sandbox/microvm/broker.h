@@ -10,8 +10,8 @@ namespace shrike::sandbox::microvm {
 
 class Broker {
  public:
-  /// `socket`: this end of a SOCK_SEQPACKET pair.
-  Broker(HostTree tree, Fd socket) : tree_(std::move(tree)), socket_(std::move(socket)) {}
+  /// `socket`: this end of a SOCK_SEQPACKET pair. `tree` outlives this; several machines may be given the same numbers.
+  Broker(HostTree& tree, Fd socket) : tree_(tree), socket_(std::move(socket)) {}
 
   [[nodiscard]] int fd() const { return socket_.get(); }
   /// Answers what has come, without waiting. False: the other end has gone. Errors: it sent what is no request, or does
@@ -22,7 +22,7 @@ class Broker {
   Result<void> answer(std::string_view request);
   Result<void> send(const std::string& bytes, int fd);
 
-  HostTree tree_;
+  HostTree& tree_;
   Fd socket_;
 };
 

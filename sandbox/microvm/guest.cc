@@ -15,46 +15,26 @@ namespace shrike::sandbox::microvm {
 namespace {
 
 constexpr uint32_t program_mode = 0755;
+constexpr const char* hostname = "host";
 
 Result<std::string> all_of(const Fd& file) {
   const off_t size = ::lseek(file.get(), 0, SEEK_END);
   if (size < 0 || static_cast<uint64_t>(size) > job_file_bytes_max) return errno_error("a file of the job's", EFBIG);
   std::string bytes(static_cast<size_t>(size), '\0');
-  size_t have = 0;
-  while (have < bytes.size()) {
-    const ssize_t got = ::pread(file.get(), bytes.data() + have, bytes.size() - have, static_cast<off_t>(have));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return errno_error("a file of the job's");
-    if (got == 0) break;
-    have += static_cast<size_t>(got);
-  }
-  bytes.resize(have);
+  bytes.resize(TRY(read_at(file, 0, std::as_writable_bytes(std::span(bytes)))));
   return bytes;
 }
 
-Result<void> put_files(FileSystem& tree, const Job& job, const JobFiles& files) {
-  const auto put = [&](const std::string& path, uint32_t mode, const Fd& file) -> Result<void> {
-    if (const int64_t error = tree.put(path, mode, TRY(all_of(file))); error < 0)
+Result<void> put_files(GuestFiles& guest, const Job& job, JobFiles& files) {
+  const auto put = [&](const std::string& path, uint32_t mode, Fd& file) -> Result<void> {
+    const JobTree::File below = TRY(guest.job->add(std::move(file)));
+    if (const int64_t error = guest.tree->put_below(path, mode, below.number, below.size_bytes); error < 0)
       return errno_error("putting in " + path, static_cast<int>(-error));
     return {};
   };
   for (size_t i = 0; i < job.files.size(); ++i) TRY_VOID(put(job.files[i].path, job.files[i].mode, files.files[i]));
   return put(job.program, program_mode, files.program);
 }
-
-// A tree that is there for longer than one job.
-class BorrowedTree final : public Tree {
- public:
-  explicit BorrowedTree(Tree& tree) : tree_(tree) {}
-  Result<std::vector<TreeEntry>> list(uint64_t folder) override { return tree_.list(folder); }
-  Result<TreeEntry> look(uint64_t number) override { return tree_.look(number); }
-  Result<size_t> read(uint64_t file, uint64_t at, std::span<std::byte> out) override {
-    return tree_.read(file, at, out);
-  }
-
- private:
-  Tree& tree_;
-};
 
 class Steps {
  public:
@@ -76,6 +56,7 @@ KernelOptions options_of(const Job& job, const Orders& orders, Tell& tell) {
   options.network = job.network;
   options.seed = orders.seed;
   options.wall_start_ns = orders.wall_start_ns;
+  options.hostname = hostname;
   options.output = [&tell](int descriptor, std::string_view bytes) { tell.output(descriptor, bytes); };
   options.host_ns = [] { return boot_now_ns(); };
   options.stop = [&tell, &orders] {
@@ -87,7 +68,14 @@ KernelOptions options_of(const Job& job, const Orders& orders, Tell& tell) {
 
 }  // namespace
 
-Report run_guest(Machine& machine, Channel& channel, Tree& host_files, const Orders& orders, const Job& job,
+GuestFiles::GuestFiles(Tree& host_files, const Orders& orders) {
+  auto below = std::make_unique<JobTree>(host_files);
+  job = below.get();
+  tree = std::make_unique<FileSystem>(std::move(below), FileQuota{}, [&orders] { return orders.wall_start_ns; });
+  furnish(*tree, hostname, orders.seed);
+}
+
+Report run_guest(Machine& machine, Channel& channel, GuestFiles guest_files, const Orders& orders, const Job& job,
                  JobFiles files, uint64_t received_ns) {
   Report report;
   report.id = job.id;
@@ -100,21 +88,17 @@ Report run_guest(Machine& machine, Channel& channel, Tree& host_files, const Ord
   };
   Steps steps(report, received_ns);
   Tell tell(channel);
-  FileSystem tree(std::make_unique<BorrowedTree>(host_files),
-                  {.bytes = job.limits.file_bytes, .nodes = job.limits.files},
-                  [&orders] { return orders.wall_start_ns; });
-  const KernelOptions options = options_of(job, orders, tell);
-  furnish(tree, options.hostname, options.seed);
-  if (auto put = put_files(tree, job, files); !put) return failed(put.error());
+  FileSystem& tree = *guest_files.tree;
+  tree.account()->set({.bytes = job.limits.file_bytes, .nodes = job.limits.files});
+  if (auto put = put_files(guest_files, job, files); !put) return failed(put.error());
   FilePtr input;
   if (job.has_input) {
     auto bytes = all_of(files.input);
     if (!bytes) return failed(bytes.error());
     input = make_input(tree.store(), std::move(bytes).value());
   }
-  files = {};
   steps.done("files");
-  Kernel kernel(machine, machine.physical(), tree, tell, options);
+  Kernel kernel(machine, machine.physical(), tree, tell, options_of(job, orders, tell));
   if (auto started = kernel.start(job.program, job.arguments, job.environment, job.cwd, std::move(input)); !started)
     return failed(started.error());
   steps.done("program");

@@ -14,19 +14,26 @@
 
 namespace shrike::sandbox::microvm {
 
-/// A network namespace with nothing in it, not even a loopback that is up, to be joined by every jail: making one costs
-/// more than all else. Only root can. Invalid for others: each jail then makes its own.
-Fd empty_network();
+/// Namespaces with nothing in them, to be joined by every jail, because making them costs more than all else: an empty
+/// root that cannot be written, a network without even a loopback that is up, and nothing of System V's. Only root can;
+/// without them each jail makes its own.
+struct EmptyNamespaces {
+  Fd mounts, network, ipc, names, cgroups;
+  [[nodiscard]] bool valid() const { return mounts.valid(); }
+};
+/// Invalid for others than root. Errors: which step, errno.
+Result<EmptyNamespaces> empty_namespaces();
 
 /// clone3's flags for a process that is to be jailed.
-uint64_t jail_clone_flags(bool has_network);
+uint64_t jail_clone_flags(bool joins);
 
 /// Before all else: no signal is held back; no other descriptors than `keep`, which become 3, 4 and so on in that
 /// order, behind /dev/null as 0 to 2. Errors: errno.
 Result<void> arrange_descriptors(std::span<const int> keep);
-/// First step: the parent's death is its own; `network` (or -1) joined; an empty root that cannot be written; for root,
-/// this host's user nobody, and a user namespace in which there is no other. Errors: which step, errno.
-Result<void> enter_jail(int network);
+/// First step: the parent's death is its own; the namespaces of `join` (descriptors; none: those of clone3 are
+/// emptied); for root, this host's user nobody, and a user namespace in which there is no other. Errors: which step,
+/// errno.
+Result<void> enter_jail(std::span<const int> join);
 
 struct JailLimits {
   uint64_t address_space_bytes = 0;

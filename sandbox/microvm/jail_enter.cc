@@ -55,20 +55,37 @@ Result<void> become_nobody() {
   return {};
 }
 
-}  // namespace
-
-Fd empty_network() {
-  if (::geteuid() != 0) return {};
-  Fd network;
-  std::thread([&network] {
-    if (::unshare(CLONE_NEWNET) == 0) network.reset(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
-  }).join();
-  return network;
+Fd own_namespace(const char* kind) {
+  return Fd(::open((std::string("/proc/thread-self/ns/") + kind).c_str(), O_RDONLY | O_CLOEXEC));
 }
 
-uint64_t jail_clone_flags(bool has_network) {
-  uint64_t flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
-  if (!has_network) flags |= CLONE_NEWNET;
+Result<void> make_empty(EmptyNamespaces& made) {
+  if (::unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP) != 0)
+    return errno_error("namespaces for jails");
+  EmptyNamespaces own{own_namespace("mnt"), own_namespace("net"), own_namespace("ipc"), own_namespace("uts"),
+                      own_namespace("cgroup")};
+  if (!own.mounts.valid() || !own.network.valid() || !own.ipc.valid() || !own.names.valid() || !own.cgroups.valid())
+    return errno_error("/proc/thread-self/ns");
+  TRY_VOID(enter_empty_root());
+  made = std::move(own);
+  return {};
+}
+
+}  // namespace
+
+Result<EmptyNamespaces> empty_namespaces() {
+  EmptyNamespaces made;
+  if (::geteuid() != 0) return made;
+  Result<void> done;
+  // A thread of its own has namespaces of its own; they stay while descriptors of them are open.
+  std::thread([&made, &done] { done = make_empty(made); }).join();
+  if (!done) return done.error();
+  return made;
+}
+
+uint64_t jail_clone_flags(bool joins) {
+  uint64_t flags = CLONE_NEWPID;
+  if (!joins) flags |= CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
   if (::geteuid() != 0) flags |= CLONE_NEWUSER;
   return flags;
 }
@@ -90,10 +107,13 @@ Result<void> arrange_descriptors(std::span<const int> keep) {
   return {};
 }
 
-Result<void> enter_jail(int network) {
+Result<void> enter_jail(std::span<const int> join) {
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno_error("PR_SET_PDEATHSIG");
-  if (network >= 0 && ::setns(network, CLONE_NEWNET) != 0) return errno_error("joining the empty network");
-  TRY_VOID(enter_empty_root());
+  for (const int fd : join) {
+    if (::setns(fd, 0) != 0) return errno_error("joining an empty namespace");
+    ::close(fd);
+  }
+  if (join.empty()) TRY_VOID(enter_empty_root());
   TRY_VOID(become_nobody());
   // A change of user clears both.
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::prctl(PR_SET_DUMPABLE, 0) != 0) return errno_error("prctl");

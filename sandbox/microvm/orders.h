@@ -11,13 +11,16 @@
 
 namespace shrike::sandbox::microvm {
 
-/// What a machine's process is told besides its job, in memory that it shares with its parent. Only the parent looks at
-/// nothing in it.
+/// What a machine's process is told besides its job, in memory that it shares with its parent, who believes nothing
+/// that is in it.
 struct Orders {
   std::atomic<uint32_t> stop{0};  ///< not 0: end the job now
   uint64_t seed = 0;              ///< of everything random in the guest
   uint64_t wall_start_ns = 0;     ///< the guest's CLOCK_REALTIME at its start
 };
+
+/// A new seed, and now as the start. Errors: errno.
+Result<void> give_orders(Orders& orders);
 
 class SharedOrders {
  public:

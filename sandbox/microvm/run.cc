@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -27,11 +26,7 @@ GuestRun::GuestRun(Vmm& vmm, const Job& job, Teller& teller)
     : vmm_(vmm), job_(job), teller_(teller), summary_(teller), start_ns_(boot_now_ns()), cpu_start_ns_(vmm.cpu_ns()) {}
 
 Result<void> GuestRun::begin(JobFiles files) {
-  const Fd program = TRY(sealed_copy(std::move(files.program), "program"));
-  Orders& orders = vmm_.orders();
-  orders.stop.store(0);
-  orders.wall_start_ns = wall_now_ns();
-  if (::getrandom(&orders.seed, sizeof orders.seed, 0) != sizeof orders.seed) return errno_error("getrandom");
+  Fd program = TRY(sealed_copy(std::move(files.program), "program"));
   std::vector<int> fds{program.get()};
   if (job_.has_input) fds.push_back(files.input.get());
   for (const Fd& file : files.files) fds.push_back(file.get());
@@ -40,17 +35,21 @@ Result<void> GuestRun::begin(JobFiles files) {
   Channel channel{Fd(::dup(vmm_.channel()))};
   // Where it has gone, what it said before is still to be read.
   static_cast<void>(channel.send(sandbox::Frame::job, job_to_json(job_), fds));
-  program_sha256_ = TRY(sha256_of_file(program.get()));
+  program_.emplace(std::move(program));
   return {};
 }
 
 void GuestRun::watch() {
+  bool hashed = false;
   while (!report_ && !end_) {
     pollfd fds[] = {{vmm_.channel(), static_cast<short>(teller_.has_room() ? POLLIN : 0), 0},
                     {vmm_.broker().fd(), POLLIN, 0},
                     {teller_.fd(), teller_.wanted(), 0},
                     {vmm_.ended_fd(), POLLIN, 0}};
-    ::poll(fds, std::size(fds), tick_ms);
+    if (::poll(fds, std::size(fds), hashed ? tick_ms : 0) == 0 && !hashed) {
+      const auto whole = program_->more();
+      hashed = !whole || *whole;
+    }
     if ((fds[1].revents & POLLIN) != 0)
       if (const auto served = vmm_.broker().serve(); !served) end(Status::internal_error, served.error().message);
     // What it said before its end is told before it.
@@ -154,7 +153,10 @@ bool GuestRun::finish(Report& report) {
   report.profile = job_.profile;
   report.wall_ns = boot_now_ns() - start_ns_;
   report.cpu_ns = vmm_.cpu_ns() - cpu_start_ns_;
-  report.program_sha256 = program_sha256_;
+  if (auto hash = program_->finish())
+    report.program_sha256 = std::move(hash).value();
+  else
+    report.notes.push_back("no hash of the program: " + hash.error().message);
   report.trace = "vm";
   teller_.fill(report);
   // What has done anything strange is not trusted to have forgotten it.

@@ -7,6 +7,7 @@
 
 #include "sandbox/job.h"
 #include "sandbox/job_files.h"
+#include "sandbox/microvm/file_hash.h"
 #include "sandbox/microvm/vmm.h"
 #include "sandbox/report.h"
 #include "sandbox/summary.h"
@@ -36,7 +37,7 @@ class GuestRun {
   const Job& job_;
   Teller& teller_;
   Summary summary_;  // for when the machine cannot report any more
-  std::string program_sha256_;
+  std::optional<FileHash> program_;
   uint64_t start_ns_, cpu_start_ns_;
   uint64_t stop_ns_ = 0;  // when it was told to end
   bool told_begin_ = false;

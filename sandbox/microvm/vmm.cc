@@ -3,6 +3,7 @@
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -11,6 +12,7 @@
 
 #include <ctime>
 
+#include "common/base/clock.h"
 #include "sandbox/microvm/jail.h"
 #include "sandbox/microvm/vmm_process.h"
 #include "sandbox/pidfd.h"
@@ -36,28 +38,32 @@ uint64_t ns_of(const timeval& time) {
 
 }  // namespace
 
-Result<VmmHost> VmmHost::open() {
+Result<VmmHost> VmmHost::open(const HostView& view) {
   VmmHost host;
   host.kvm = TRY(open_kvm());
   host.features = TRY(Features::read(host.kvm));
-  host.network = empty_network();
+  host.empty = TRY(empty_namespaces());
+  host.tree = std::make_unique<HostTree>(TRY(HostTree::open(view)));
+  host.tree->warm();
   return host;
 }
 
 Result<std::unique_ptr<Vmm>> Vmm::start(const VmmHost& host, const VmmOptions& options) {
   Pair channel = TRY(make_pair(SOCK_STREAM));
   Pair broker = TRY(make_pair(SOCK_SEQPACKET));
-  std::unique_ptr<Vmm> vmm(new Vmm(options, Broker(TRY(HostTree::open(host.view)), std::move(broker.ours)),
-                                   std::move(channel.ours), TRY(SharedOrders::create())));
+  host.tree->refresh();
+  std::unique_ptr<Vmm> vmm(new Vmm(options, Broker(*host.tree, std::move(broker.ours)), std::move(channel.ours),
+                                   TRY(SharedOrders::create())));
+  TRY_VOID(give_orders(*vmm->orders_));
   int pidfd = -1;
   clone_args args{};
-  args.flags = jail_clone_flags(host.network.valid()) | CLONE_PIDFD;
+  args.flags = jail_clone_flags(host.empty.valid()) | CLONE_PIDFD;
   args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
   args.exit_signal = SIGCHLD;
   const long pid = ::syscall(SYS_clone3, &args, sizeof args);
   if (pid < 0) return errno_error("clone3 of a machine's process");
   if (pid == 0)
-    run_vmm_process({channel.its.get(), broker.its.get(), host.kvm.get(), host.network.get(), &host.features,
+    run_vmm_process({channel.its.get(), broker.its.get(), host.kvm.get(), &host.empty, &host.features, host.tree.get(),
                      &*vmm->orders_, options});
   vmm->pid_ = static_cast<pid_t>(pid);
   vmm->pidfd_.reset(pidfd);
@@ -75,6 +81,13 @@ bool Vmm::ready_again() {
     const auto more = frames_.read();
     if (!more || !*more) return false;
   }
+}
+
+Result<void> give_orders(Orders& orders) {
+  orders.stop.store(0);
+  orders.wall_start_ns = wall_now_ns();
+  if (::getrandom(&orders.seed, sizeof orders.seed, 0) != sizeof orders.seed) return errno_error("getrandom");
+  return {};
 }
 
 uint64_t Vmm::cpu_ns() const {

@@ -12,6 +12,7 @@
 #include "common/base/result.h"
 #include "sandbox/microvm/broker.h"
 #include "sandbox/microvm/frames.h"
+#include "sandbox/microvm/jail.h"
 #include "sandbox/microvm/machine/machine.h"
 #include "sandbox/microvm/orders.h"
 
@@ -21,10 +22,10 @@ namespace shrike::sandbox::microvm {
 struct VmmHost {
   Fd kvm;
   Features features;
-  Fd network;  ///< an empty one; invalid: each makes its own
-  HostView view;
-  /// Errors: no /dev/kvm, what to do; this KVM lacks something.
-  static Result<VmmHost> open();
+  EmptyNamespaces empty;
+  std::unique_ptr<HostTree> tree;
+  /// Errors: no /dev/kvm, what to do; this KVM lacks something; errno.
+  static Result<VmmHost> open(const HostView& view = {});
 };
 
 struct VmmOptions {
@@ -35,7 +36,7 @@ struct VmmOptions {
 class Vmm {
  public:
   /// Starts it and returns at once: it makes itself ready while nobody waits. What goes wrong there is told with the
-  /// first job. Errors: errno.
+  /// first job. `host` outlives it. Errors: errno.
   static Result<std::unique_ptr<Vmm>> start(const VmmHost& host, const VmmOptions& options);
   Vmm(const Vmm&) = delete;
   Vmm& operator=(const Vmm&) = delete;

@@ -14,6 +14,7 @@ std::vector<sock_filter> vmm_filter(const VmmFilterPlan& plan) {
   filter.call(SYS_timer_settime);
   filter.call(SYS_rt_sigreturn);
   filter.call(SYS_clock_gettime);
+  filter.call(SYS_getrandom);
   // Never executable, and for what KVM remembers of guest memory nowhere else.
   filter.call(SYS_mprotect).within(2, PROT_READ | PROT_WRITE).at_least(0, plan.guest_begin).below(0, plan.guest_end);
   for (const int socket : {plan.channel, plan.broker}) {

@@ -14,7 +14,8 @@ namespace shrike::sandbox::microvm {
 namespace {
 
 // Where arrange_descriptors() puts what is kept.
-constexpr int channel_fd = 3, broker_fd = 4, kvm_fd = 5, network_fd = 6, error_fd = 2;
+constexpr int channel_fd = 3, broker_fd = 4, kvm_fd = 5, first_joined = 6, error_fd = 2;
+constexpr int joined_count = 5;
 constexpr int exit_closed = 0, exit_failed = 1, exit_not_reset = 2;
 // Beside guest memory: what the process itself may need, files in memory included.
 constexpr uint64_t own_bytes = 1u << 30;
@@ -42,10 +43,10 @@ Result<Prepared> prepare(const VmmPlan& plan) {
     made.steps.push_back({name, now - last});
     last = now;
   };
-  {
-    const Fd network(plan.network >= 0 ? network_fd : -1);
-    TRY_VOID(enter_jail(network.get()));
-  }
+  std::vector<int> join;
+  if (plan.empty->valid())
+    for (int fd = first_joined; fd < first_joined + joined_count; ++fd) join.push_back(fd);
+  TRY_VOID(enter_jail(join));
   warm_up();
   done("jail");
   {
@@ -71,7 +72,7 @@ Result<Prepared> prepare(const VmmPlan& plan) {
   return made;
 }
 
-Report one_job(Machine& machine, Channel& channel, Tree& host_files, const Orders& orders, Message message) {
+Report one_job(Machine& machine, Channel& channel, GuestFiles guest_files, const Orders& orders, Message message) {
   const uint64_t received = boot_now_ns();
   const auto failed = [](const Error& error) {
     Report report;
@@ -83,14 +84,16 @@ Report one_job(Machine& machine, Channel& channel, Tree& host_files, const Order
   if (!job) return failed(job.error());
   auto files = job_files(*job, std::move(message.fds));
   if (!files) return failed(files.error());
-  return run_guest(machine, channel, host_files, orders, *job, std::move(*files), received);
+  return run_guest(machine, channel, std::move(guest_files), orders, *job, std::move(*files), received);
 }
 
 }  // namespace
 
 void run_vmm_process(const VmmPlan& plan) {
   std::vector<int> keep{plan.channel, plan.broker, plan.kvm};
-  if (plan.network >= 0) keep.push_back(plan.network);
+  if (const EmptyNamespaces& empty = *plan.empty; empty.valid())
+    for (const Fd* fd : {&empty.mounts, &empty.network, &empty.ipc, &empty.names, &empty.cgroups})
+      keep.push_back(fd->get());
   if (!arrange_descriptors(keep)) ::_exit(exit_failed);
   Channel channel{Fd(channel_fd)};
   auto made = prepare(plan);
@@ -98,17 +101,20 @@ void run_vmm_process(const VmmPlan& plan) {
     static_cast<void>(channel.send(sandbox::Frame::refused, made.error().message));
     ::_exit(exit_failed);
   }
-  const std::unique_ptr<Tree> host_files = broker_tree(Fd(broker_fd));
+  const std::unique_ptr<Tree> broker = broker_tree(Fd(broker_fd)), host_files = known_tree(*plan.known, *broker);
   for (bool first = true;; first = false) {
+    const uint64_t begin = boot_now_ns();
+    GuestFiles guest_files(*host_files, *plan.orders);
+    if (first) made->steps.push_back({"tree", boot_now_ns() - begin});
     auto message = channel.receive();
     if (!message || !*message || (*message)->type != sandbox::Frame::job) ::_exit(exit_closed);
-    Report report = one_job(*made->machine, channel, *host_files, *plan.orders, std::move(**message));
+    Report report = one_job(*made->machine, channel, std::move(guest_files), *plan.orders, std::move(**message));
     if (first) report.steps.insert(report.steps.begin(), made->steps.begin(), made->steps.end());
     report.notes.insert(report.notes.end(), made->notes.begin(), made->notes.end());
     if (!channel.send(sandbox::Frame::report, report_to_json(report))) ::_exit(exit_closed);
     if (!plan.options.again) ::_exit(exit_closed);
     if (!made->machine->reset() || !made->machine->check_reset()) ::_exit(exit_not_reset);
-    if (!channel.send(sandbox::Frame::begun, {})) ::_exit(exit_closed);
+    if (!give_orders(*plan.orders) || !channel.send(sandbox::Frame::begun, {})) ::_exit(exit_closed);
   }
 }
 

@@ -9,8 +9,10 @@ namespace shrike::sandbox::microvm {
 
 /// Descriptors and memory as the parent had them at clone3.
 struct VmmPlan {
-  int channel = -1, broker = -1, kvm = -1, network = -1;
+  int channel = -1, broker = -1, kvm = -1;
+  const EmptyNamespaces* empty = nullptr;
   const Features* features = nullptr;
+  const HostTree* known = nullptr;  ///< what of the host's files is known without asking
   Orders* orders = nullptr;
   VmmOptions options;
 };

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdarg>
 #include <cstring>
+#include <utility>
 
 #include "bpf/sandbox/shrike_sandbox.h"
 #include "sandbox/call_texts.h"
@@ -25,6 +26,7 @@ namespace shrike::sandbox::process {
 namespace {
 
 constexpr uint32_t ring_bytes = 8u << 20;
+constexpr int at_once = 16'384;  // records of one round
 
 int say_nothing(libbpf_print_level, const char*, va_list) { return 0; }
 
@@ -57,11 +59,15 @@ struct EbpfTrace::Impl {
   sandbox_bpf* skeleton = nullptr;
   sandbox_slot* shared = nullptr;  // the map `slots`, in our memory
   std::array<Slot, slots> slot;
+  bpf_link* on_enter = nullptr;  // while jobs run
+  bpf_link* on_exit = nullptr;
 
   Impl() = default;
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
+    bpf_link__destroy(on_enter);
+    bpf_link__destroy(on_exit);
     if (shared != nullptr) ::munmap(shared, sizeof(sandbox_slot) * SANDBOX_SLOTS);
     sandbox_bpf__destroy(skeleton);
   }
@@ -102,10 +108,12 @@ class EbpfTracer final : public Tracer {
   [[nodiscard]] uint64_t began_ns() const override { return began_ns_; }
   void read(CallSink& calls) override {
     out_ = &calls;
+    taken_ = 0;
     ::ring_buffer__consume(ring_);
   }
   uint64_t finish(CallSink& calls) override {
-    read(calls);
+    do read(calls);
+    while (taken_ >= at_once);
     const auto& slot = const_cast<const volatile sandbox_slot&>(trace_.shared[slot_]);
     return order_.finish(slot.seq, calls) + slot.untraced;
   }
@@ -116,8 +124,10 @@ class EbpfTracer final : public Tracer {
   static int take(void* self, void* data, size_t size) {
     auto& tracer = *static_cast<EbpfTracer*>(self);
     if (tracer.discard_) return 0;
+    // Who fills the ring as fast as we empty it must not keep us: an error ends this round behind this record.
+    const int go_on = ++tracer.taken_ < at_once ? 0 : -EAGAIN;
     auto call = decode_record({static_cast<const std::byte*>(data), size});
-    if (!call) return 0;  // its number stays missing: counted as lost
+    if (!call) return go_on;  // its number stays missing: counted as lost
     if (call->kind == CallKind::exec && tracer.began_ns_ == 0) tracer.began_ns_ = call->time_ns;
     if ((call->flags & call_denied) != 0 &&
         tracer.policy_->evaluate(call->abi, call->number, call->args) == Verdict::unknown)
@@ -128,7 +138,7 @@ class EbpfTracer final : public Tracer {
       call->result = -EPERM;
     }
     tracer.order_.add(std::move(*call), *tracer.out_);
-    return 0;
+    return go_on;
   }
 
   EbpfTrace::Impl& trace_;
@@ -139,6 +149,7 @@ class EbpfTracer final : public Tracer {
   CallSink* out_ = nullptr;
   TraceOrder order_;
   bool discard_ = false;
+  int taken_ = 0;  // in this round
   uint64_t began_ns_ = 0;
 };
 
@@ -193,6 +204,8 @@ Result<std::unique_ptr<EbpfTrace>> EbpfTrace::load() {
   auto impl = std::make_unique<Impl>();
   impl->skeleton = sandbox_bpf__open();
   if (impl->skeleton == nullptr) return errno_error("eBPF trace");
+  bpf_program__set_autoattach(impl->skeleton->progs.on_enter, false);
+  bpf_program__set_autoattach(impl->skeleton->progs.on_exit, false);
   if (const int error = sandbox_bpf__load(impl->skeleton); error != 0)
     return errno_error("the eBPF trace cannot be loaded", -error);
   const int plans = bpf_map__fd(impl->skeleton->maps.plans);
@@ -209,6 +222,19 @@ Result<std::unique_ptr<EbpfTrace>> EbpfTrace::load() {
   if (const int error = sandbox_bpf__attach(impl->skeleton); error != 0)
     return errno_error("the eBPF trace cannot be attached", -error);
   return std::unique_ptr<EbpfTrace>(new EbpfTrace(std::move(impl)));
+}
+
+Result<void> EbpfTrace::activate(bool active) {
+  auto& trace = *impl_;
+  if (!active) {
+    bpf_link__destroy(std::exchange(trace.on_enter, nullptr));
+    bpf_link__destroy(std::exchange(trace.on_exit, nullptr));
+    return {};
+  }
+  if (trace.on_enter == nullptr) trace.on_enter = bpf_program__attach(trace.skeleton->progs.on_enter);
+  if (trace.on_exit == nullptr) trace.on_exit = bpf_program__attach(trace.skeleton->progs.on_exit);
+  if (trace.on_enter == nullptr || trace.on_exit == nullptr) return errno_error("the eBPF trace cannot be attached");
+  return {};
 }
 
 Result<void> EbpfTrace::prepare(unsigned number) {

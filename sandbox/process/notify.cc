@@ -21,6 +21,7 @@ namespace {
 
 constexpr int at_once = 512;
 constexpr size_t threads_max = 65'536;
+constexpr size_t compared_bytes = 256;  // of a command line
 constexpr uint32_t x32_bit = 0x4000'0000;
 constexpr uint64_t page = 4096;
 
@@ -138,7 +139,7 @@ void NotifyTracer::tell_exec(uint32_t tid, Thread& one, CallSink& calls) {
   const std::string proc = "/proc/" + std::to_string(tid);
   // A call that failed has left the command line as it was.
   const std::string now = get(proc + "/cmdline");
-  if (!now.starts_with(one.arguments.substr(0, 256)) && !one.arguments.starts_with(now.substr(0, 256))) return;
+  if (!now.starts_with(one.arguments) && !one.arguments.starts_with(now.substr(0, compared_bytes))) return;
   char exe[PATH_MAX];
   const ssize_t length = ::readlink((proc + "/exe").c_str(), exe, sizeof exe);
   Call exec;
@@ -197,7 +198,7 @@ void NotifyTracer::handle(const seccomp_notif& n, CallSink& calls) {
   if (executes && verdict == Verdict::allow) {
     one.executing = true;
     for (const auto& text : call.texts)
-      if (text.kind == TextKind::argv) one.arguments = text.text;
+      if (text.kind == TextKind::argv) one.arguments = text.text.substr(0, compared_bytes);
   }
   const bool leaves = call.abi == CallAbi::x86_64 && (call.number == SYS_exit_group || call.number == SYS_exit);
   if (leaves) call.flags |= call_no_return;

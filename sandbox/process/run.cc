@@ -19,6 +19,7 @@ namespace {
 constexpr int tick_ms = 50;  // how exact the limits of time are
 constexpr size_t output_chunk = 64u << 10;
 constexpr int chunks_at_once = 16;
+constexpr int words_at_once = 256;
 
 struct Pipe {
   Fd read, write;
@@ -147,7 +148,8 @@ void Run::look_at_limits() {
 }
 
 void Run::hear_init() {
-  for (;;) {
+  // A program that fills its sink must not keep us from looking at its limits.
+  for (int i = 0; i < words_at_once; ++i) {
     auto heard = hear(sandbox_.link(), false);
     if (!heard) return end(Status::internal_error, heard.error().message);
     if (!*heard) return;

@@ -6,7 +6,9 @@
 //
 // link: shrike_vm_files
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -61,8 +63,9 @@ class Input {
     return out;
   }
   std::string path() {
-    constexpr const char* parts[] = {"a",    "b",   "c", "/",    "/a",   "..",          ".",    "/proc/self",   "/fd/1",
-                                     "/dev", "tmp", "/", "null", "zero", "/etc/shadow", "link", "/proc/1/root", "fifo"};
+    constexpr const char* parts[] = {
+        "a", "b",    "c",    "/",           "/a",   "..",           ".",    "/proc/self", "/fd/1",     "/dev", "tmp",
+        "/", "null", "zero", "/etc/shadow", "link", "/proc/1/root", "fifo", "/dev/ptmx",  "/dev/pts/0"};
     std::string out;
     for (int n = byte() % 5; n >= 0; --n) {
       const uint8_t which = byte();
@@ -209,7 +212,7 @@ void Guest::on_nodes(Input& in, uint8_t operation) {
 void Guest::on_file(Input& in, uint8_t operation) {
   FilePtr& file = slot(in);
   if (!file) return;
-  std::vector<std::byte> bytes(in.number() % 70'000);
+  std::vector<std::byte> bytes(in.number() % 70'000, static_cast<std::byte>(in.byte()));
   const auto at = in.byte() % 2 == 0 ? std::nullopt : std::optional(in.number());
   const auto all = static_cast<int64_t>(bytes.size());
   switch (operation) {
@@ -233,7 +236,12 @@ void Guest::on_file(Input& in, uint8_t operation) {
       break;
     case 6:
       bytes.resize(std::min<size_t>(bytes.size(), 4096));
-      file->control(in.number(), in.number(), bytes);
+      {
+        constexpr uint64_t commands[] = {TCGETS,    TCSETS,    TIOCGPTN, TIOCSPTLCK,  TIOCGWINSZ, TIOCSWINSZ,
+                                         TIOCSPGRP, TIOCSCTTY, FIONREAD, SIOCGIFADDR, SIOCGIFNAME};
+        const uint8_t which = in.byte();
+        file->control(which < 200 ? commands[which % std::size(commands)] : in.number(), in.number(), bytes);
+      }
       break;
     case 7: {
       LockTable& locks = file->node()->locks();

@@ -20,6 +20,8 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
+#include "bpf/sandbox.skel.h"
+#include "bpf/sandbox_sink.skel.h"
 #include "bpf/sequence.skel.h"
 #include "bpf/shrike.skel.h"
 #pragma GCC diagnostic pop
@@ -123,6 +125,19 @@ TEST(Budget, SequenceScoringIsVerifiedWithinTheSame) {
     skeleton->rodata->setup.sample = 2;
     skeleton->rodata->setup.excluded_cgroups = 1;
     return Opened{{skeleton, [](void* p) { sequence_bpf__destroy(static_cast<sequence_bpf*>(p)); }}, skeleton->obj};
+  });
+}
+
+TEST(Budget, TheTraceOfSandboxesIsVerifiedWithinTheSame) {
+  SHRIKE_NEED("bpf", test::Watch::possible());
+  expect_within_budget([] {
+    sandbox_bpf* skeleton = sandbox_bpf__open();
+    return Opened{{skeleton, [](void* p) { sandbox_bpf__destroy(static_cast<sandbox_bpf*>(p)); }}, skeleton->obj};
+  });
+  expect_within_budget([] {
+    sandbox_sink_bpf* skeleton = sandbox_sink_bpf__open();
+    return Opened{{skeleton, [](void* p) { sandbox_sink_bpf__destroy(static_cast<sandbox_sink_bpf*>(p)); }},
+                  skeleton->obj};
   });
 }
 

@@ -88,7 +88,7 @@ TEST_P(ProcessSandbox, ADynamicallyLinkedProgramRuns) {
   EXPECT_EQ(ran.report.status, Status::ok) << ran.report.cause;
   EXPECT_EQ(ran.out, "dynamic");
   ASSERT_FALSE(ran.report.processes.empty());
-  EXPECT_EQ(ran.report.processes[0].exe, GetParam() ? "/usr/bin/printf" : "/usr/bin/printf");
+  EXPECT_EQ(ran.report.processes[0].exe, "/usr/bin/printf");
 }
 
 TEST_P(ProcessSandbox, AScriptRunsByItsPath) {
@@ -121,7 +121,9 @@ TEST_P(ProcessSandbox, TheSinkAnswersAndKeepsWhatWasSent) {
   for (const auto& c : ran.report.connections) met[c.protocol + " " + c.address] = c;
   EXPECT_EQ(met["tcp 203.0.113.7:80"].first_bytes.substr(0, 16), "GET /path?query ");
   EXPECT_GT(met["tcp 203.0.113.7:80"].received_bytes, 0u);
-  EXPECT_NE(met["udp 203.0.113.53:53"].first_bytes.find("evil\7example\3com"), std::string::npos);
+  EXPECT_EQ(met["tcp 203.0.113.7:80"].name, "evil.example.com");
+  EXPECT_EQ(met["dns 203.0.113.53:53"].name, "evil.example.com");
+  EXPECT_NE(met["dns 203.0.113.53:53"].pid, 0u);
   EXPECT_EQ(met["tcp 198.51.100.9:4444"].first_bytes, "hello c2");
   EXPECT_EQ(met["tcp 198.51.100.9:4444"].sent_bytes, 8u);
   EXPECT_NE(met["tcp 198.51.100.9:4444"].pid, 0u);

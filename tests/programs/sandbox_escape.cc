@@ -126,7 +126,8 @@ long rewrite_self() {
 }
 
 long write_programs() {
-  for (const char* path : {"/usr/bin/ls", "/bin/sh", "/usr/lib/x", "/etc/ssl/x", "/etc/ld.so.cache"})
+  // Of what there is on every host: elsewhere these folders are the program's own to make.
+  for (const char* path : {"/usr/bin/ls", "/bin/sh", "/usr/lib/x"})
     if (can_open(path, O_WRONLY | O_CREAT) >= 0) return 0;
   return -1;
 }

@@ -16,6 +16,7 @@ QEMU = "qemu-system-x86_64"
 BUSYBOX = "/bin/busybox"
 SECONDS = 840  # in software, on a machine that may be busy; unloaded it takes three minutes
 KERNEL_TESTS = os.path.join(BUILD, "bin", "kernel_tests")
+SANDBOX = os.path.join(BUILD, "bin", "shrike-sandbox")
 PROGRAMS = os.path.join(BUILD, "tests", "programs")
 
 # Ends in a line that no test prints, with the tests' exit code.
@@ -102,7 +103,7 @@ def make_root(root, tests_filter, require):
         if applet != "busybox":
             os.symlink("busybox", os.path.join(root, "bin", applet))
     os.remove(os.path.join(root, "bin", "true"))
-    files = {KERNEL_TESTS, "/usr/bin/true"}
+    files = {KERNEL_TESTS, SANDBOX, "/usr/bin/true"}
     files |= {os.path.join(PROGRAMS, name) for name in os.listdir(PROGRAMS)} if os.path.isdir(PROGRAMS) else set()
     for program in sorted(files):
         files |= set(libraries(program))

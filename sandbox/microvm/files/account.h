@@ -24,6 +24,8 @@ class Budget {
   }
   void give_back(uint64_t count) { used_ -= count < used_ ? count : used_; }
   [[nodiscard]] uint64_t limit() const { return limit_; }
+  /// From now on; never below what is used.
+  void set_limit(uint64_t limit) { limit_ = limit > used_ ? limit : used_; }
   [[nodiscard]] uint64_t used() const { return used_; }
   [[nodiscard]] uint64_t left() const { return limit_ - used_; }
 
@@ -34,6 +36,13 @@ class Budget {
 struct Account {
   explicit Account(const FileQuota& quota)
       : bytes(quota.bytes), nodes(quota.nodes), buffers(quota.buffer_bytes), objects(quota.objects) {}
+  /// For a tree that was made before its job was known.
+  void set(const FileQuota& quota) {
+    bytes.set_limit(quota.bytes);
+    nodes.set_limit(quota.nodes);
+    buffers.set_limit(quota.buffer_bytes);
+    objects.set_limit(quota.objects);
+  }
   Budget bytes, nodes, buffers, objects;
   uint64_t written_bytes = 0;  ///< by the guest to files, rewritten ones each time
 };

@@ -2,7 +2,9 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <tuple>
 
 #include "common/base/bytes.h"
 #include "sandbox/microvm/files/file_system.h"
@@ -81,6 +83,10 @@ int64_t FileSystem::put(std::string_view path, uint32_t mode, std::string bytes)
   return put_node(path, std::make_shared<FileNode>(store_, mode & 07777, std::move(bytes)));
 }
 
+int64_t FileSystem::put_below(std::string_view path, uint32_t mode, uint64_t file, uint64_t size_bytes) {
+  return put_node(path, std::make_shared<FileNode>(store_, mode & 07777, file, size_bytes));
+}
+
 int64_t FileSystem::put_link(std::string_view path, std::string target) {
   return put_node(path, std::make_shared<LinkNode>(store_, std::move(target)));
 }
@@ -109,8 +115,14 @@ int64_t FileSystem::put_folders(std::string_view path, uint32_t mode) {
 }
 
 std::vector<Artefact> FileSystem::artefacts(size_t most, uint64_t& dropped) const {
-  std::vector<Artefact> out;
-  uint64_t hashed = 0;
+  struct Made {
+    std::shared_ptr<const TreeFolder> folder;
+    std::string name;
+    NodePtr node;
+    bool executable;
+    uint64_t size_bytes;
+  };
+  std::vector<Made> all;
   std::vector<std::shared_ptr<const TreeFolder>> folders{root_};
   while (!folders.empty()) {
     const auto folder = std::move(folders.back());
@@ -118,18 +130,25 @@ std::vector<Artefact> FileSystem::artefacts(size_t most, uint64_t& dropped) cons
     folder->each([&](const std::string& name, const NodePtr& node) {
       if (auto below = std::dynamic_pointer_cast<const TreeFolder>(node)) folders.push_back(std::move(below));
       if (!node->changed || !node->is_file()) return;
-      if (out.size() >= most) {
-        ++dropped;
-        return;
-      }
-      Artefact artefact{path_in(*folder, name).substr(0, report_text_max), node->size(), {}};
-      if (artefact.size_bytes <= hashed_file_max && hashed + artefact.size_bytes <= hashed_all_max)
-        if (const FileNode* file = file_node(*node)) {
-          artefact.sha256 = hash(file->content());
-          hashed += artefact.size_bytes;
-        }
-      out.push_back(std::move(artefact));
+      all.push_back({folder, name, node, (node->attributes().mode & 0111) != 0, node->size()});
     });
+  }
+  // What matters is not to be hidden among many small files.
+  std::sort(all.begin(), all.end(), [](const Made& a, const Made& b) {
+    return std::tie(b.executable, b.size_bytes, a.name) < std::tie(a.executable, a.size_bytes, b.name);
+  });
+  if (all.size() > most) dropped += all.size() - most;
+  all.resize(std::min(all.size(), most));
+  std::vector<Artefact> out;
+  uint64_t hashed = 0;
+  for (const Made& made : all) {
+    Artefact artefact{path_in(*made.folder, made.name).substr(0, report_text_max), made.size_bytes, {}};
+    if (made.size_bytes <= hashed_file_max && hashed + made.size_bytes <= hashed_all_max)
+      if (const FileNode* file = file_node(*made.node)) {
+        artefact.sha256 = hash(file->content());
+        hashed += made.size_bytes;
+      }
+    out.push_back(std::move(artefact));
   }
   return out;
 }

@@ -9,7 +9,8 @@ namespace shrike::sandbox::microvm {
 
 namespace {
 
-constexpr size_t entries_max = 4096, entry_cost = 160;  // of one set; bytes of the account's buffers, about
+constexpr size_t entries_max = 4096,
+                 entry_cost = 512;  // of one set; bytes of the account's buffers, with a closed file's, about
 // Asking a set whether it is ready asks all that it holds: sets in sets multiply, so there may be few of them.
 constexpr size_t sets_in_set_max = 4;
 constexpr int depth_max = 4;

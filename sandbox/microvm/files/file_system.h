@@ -101,14 +101,17 @@ class FileSystem {
   /// Puts a file in, with the folders above it: job files, the program. Counts against nothing. Replaces what is there.
   /// -EINVAL: not an absolute path; -ENOTDIR; -EISDIR.
   int64_t put(std::string_view path, uint32_t mode, std::string bytes);
+  /// The same of a file of the tree below, by its number there, which no folder of it need list.
+  int64_t put_below(std::string_view path, uint32_t mode, uint64_t file, uint64_t size_bytes);
   /// The same for a folder, a link, a device; what has the name already goes.
   int64_t put_folder(std::string_view path, uint32_t mode);
   int64_t put_link(std::string_view path, std::string target);
   /// Puts any node; `mount`: it is on another volume, and cannot be removed.
   int64_t put_node(std::string_view path, NodePtr node, bool mount = false);
 
-  /// What the guest has made or changed and not removed, with hashes, `most` at most; `dropped` counts the rest. Files
-  /// are hashed up to 256 MiB each and 1 GiB all together, holes included; a larger one has an empty hash.
+  /// What the guest has made or changed and not removed, with hashes: executable files first, then large ones, `most`
+  /// at most; `dropped` counts the rest. Files are hashed up to 256 MiB each and 1 GiB all together, holes included; a
+  /// larger one has an empty hash.
   [[nodiscard]] std::vector<Artefact> artefacts(size_t most, uint64_t& dropped) const;
   [[nodiscard]] uint64_t written_bytes() const { return store_->account->written_bytes; }
 

@@ -114,6 +114,11 @@ FileNode::FileNode(StorePtr store, uint32_t mode, std::string bytes) : Node(std:
   content_ = std::make_unique<Content>(this->store()->account, std::move(bytes));
 }
 
+FileNode::FileNode(StorePtr store, uint32_t mode, uint64_t file, uint64_t size_bytes)
+    : Node(std::move(store), S_IFREG | mode) {
+  content_ = std::make_unique<Content>(this->store()->account, *this->store()->lower, file, size_bytes);
+}
+
 std::shared_ptr<FileNode> FileNode::nameless(const StorePtr& store, uint32_t mode, Volume volume) {
   auto node = std::make_shared<FileNode>(store, mode, volume);
   node->share_ = Share::of(store->account, &Account::nodes);

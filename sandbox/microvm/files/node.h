@@ -1,5 +1,5 @@
 #pragma once
-// What a name in the guest's tree stands for. Nodes of the tree below are made when their folder is first looked into.
+// What a name in the guest's tree stands for. Nodes of the tree below are made when someone asks for them.
 // Folders own what is in them; nodes know their folders weakly, so that nothing owns itself.
 
 #include <sys/stat.h>
@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -165,7 +166,7 @@ class TreeFolder final : public Folder {
   /// Takes a name that is there away; `path` is what it was called.
   void erase(std::string_view name, std::string_view path);
   [[nodiscard]] bool empty();
-  /// Calls for each child that is known by now, also of the tree below where it was looked into.
+  /// Calls for each child that has a node: made by the guest, put in, or asked for.
   void each(const std::function<void(const std::string&, const NodePtr&)>& visit) const;
 
  protected:
@@ -173,17 +174,31 @@ class TreeFolder final : public Folder {
 
  private:
   friend class FileSystem;
+  /// A name here. What is in the tree below has no node until someone asks for it.
   struct Child {
     NodePtr node;
+    uint64_t lower = 0;  // number in the tree below, while there is no node
+    uint64_t number = 0;
+    uint32_t type = 0;
     uint64_t position = 0;
   };
+  struct Position {
+    uint64_t position = 0;
+    const std::string* name = nullptr;  // a key of children_; null: it has gone
+  };
   int64_t load();
-  void add(std::string name, NodePtr node);
+  void add(std::string name, Child child);
+  void add_lower(TreeEntry entry);
+  void adopt(std::string_view name, Node& node);
+  void forget_position(uint64_t position);
+  NodePtr make_node(const std::string& name, const Child& child);
 
   std::map<std::string, Child, std::less<>> children_;
-  std::map<uint64_t, const std::string*> positions_;  // keys of children_, by position
+  std::vector<Position> positions_;  // ascending
+  size_t gone_positions_ = 0;
   uint64_t next_position_ = 2;
-  uint64_t unloaded_ = 0;  // number in the tree below, while it has not been listed
+  uint64_t unloaded_ = 0;                    // number in the tree below, while it has not been listed
+  std::set<std::string, std::less<>> gone_;  // names that were taken away before it was
   uint32_t folders_ = 0;
   bool from_below_ = false;
 };
@@ -195,6 +210,8 @@ class FileNode final : public Node {
   FileNode(StorePtr store, uint32_t mode, Volume volume = Volume::root);
   /// With bytes that are on nobody's account.
   FileNode(StorePtr store, uint32_t mode, std::string bytes);
+  /// The same, above `file` of the tree below, which need not list it.
+  FileNode(StorePtr store, uint32_t mode, uint64_t file, uint64_t size_bytes);
   /// One that the guest has made without a name; null: it may make no more.
   static std::shared_ptr<FileNode> nameless(const StorePtr& store, uint32_t mode, Volume volume);
 

@@ -29,6 +29,10 @@ bool Ports::free_for(const Endpoint& endpoint, const BasicSocket& socket) {
 }
 
 int64_t Ports::bind(Endpoint& endpoint, const std::shared_ptr<BasicSocket>& socket) {
+  if (bound_.size() >= prune_at_) {  // even a name of what has gone keeps its memory
+    std::erase_if(bound_, [](const auto& entry) { return entry.second.socket.expired(); });
+    prune_at_ = 2 * bound_.size() + 256;
+  }
   if (endpoint.port != 0) {
     if (!free_for(endpoint, *socket)) return -EADDRINUSE;
   } else {

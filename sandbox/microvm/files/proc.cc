@@ -103,6 +103,13 @@ void add_general(const FolderPtr& root, const GuestView& view) {
   root->add_text(
       "partitions",
       std::string("major minor  #blocks  name\n\n   8        0   41943040 sda\n   8        1   41942016 sda1\n"));
+  root->add_text("vmstat", std::string("nr_free_pages 786432\nnr_zone_inactive_anon 2048\nnr_zone_active_anon 8012\n"
+                                       "pgpgin 812044\npgpgout 401230\npswpin 0\npswpout 0\npgfault 1204412\n"
+                                       "pgmajfault 1210\n"));
+  root->add_text("diskstats",
+                 std::string("   8       0 sda 21044 4012 1624088 9120 8120 6140 802460 6044 0 12040 15164\n"
+                             "   8       1 sda1 20804 4012 1615802 9040 8118 6140 802460 6042 0 11990 "
+                             "15082\n"));
   root->add_text("swaps", std::string("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"));
   root->add_text("modules", std::string());
   root->add_text("loadavg", [&view] { return proc::load(view); });

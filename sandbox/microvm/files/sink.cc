@@ -9,7 +9,7 @@ namespace shrike::sandbox::microvm {
 
 namespace {
 
-constexpr size_t first_bytes_max = 1024, head_max = 16384;
+constexpr size_t first_bytes_max = 1024, head_max = 4096;
 constexpr uint16_t dns_port = 53;
 
 /// What a client asks for in the Host line of HTTP, without the port.
@@ -130,7 +130,7 @@ SinkSession::Answer SinkSession::understand() {
   std::string answer = sink_answer(head_);
   const bool http = answer.starts_with("HTTP/");
   // A request is answered when its head is whole; its body goes on being heard.
-  if (http && head_.find("\r\n\r\n") == std::string::npos) return {};
+  if (http && head_.find("\r\n\r\n") == std::string::npos && head_.size() < head_max) return {};
   understood_ = http;
   if (http) {
     sink_.set_protocol(record_, "http");

@@ -63,7 +63,7 @@ class SinkSession {
   Sink::Record record_;
   uint32_t pid_;
   Endpoint to_;
-  std::string head_;  // what was sent until it is understood, at most 16 KiB
+  std::string head_;  // what was sent until it is understood, at most 4 KiB
   bool understood_ = false;
   uint64_t heard_ns_;
 };

@@ -32,6 +32,7 @@ class Ports {
   [[nodiscard]] bool free_for(const Endpoint& endpoint, const BasicSocket& socket);
 
   std::multimap<uint16_t, Bound> bound_;
+  size_t prune_at_ = 256;
   uint16_t next_ = 32768;
 };
 

@@ -53,7 +53,7 @@ class TerminalLine {
                        ISIG | ICANON | ECHO | ECHOE | ECHOK | IEXTEN,
                        0,
                        {3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0}};
-  uint16_t window_[4] = {24, 80, 0, 0};
+  uint16_t window_[4] = {0, 0, 0, 0};
   uint32_t group_ = 0, session_ = 0;
   std::string inside_, outside_;
   size_t ready_ = 0;  // of inside_: whole lines, or all where there are none

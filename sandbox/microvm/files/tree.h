@@ -5,8 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -36,6 +38,12 @@ class Tree {
   /// Everything in a folder: number, name and the type bits of the mode, no more, because a folder of /usr/lib's size
   /// is listed for one name of it. Errors: not a folder of this tree; it cannot be read.
   virtual Result<std::vector<TreeEntry>> list(uint64_t folder) = 0;
+  /// One name in a folder, where that is known without asking anybody: the entry, or an entry with number 0 for a name
+  /// that is not there. Nothing: list() the folder.
+  virtual std::optional<TreeEntry> known(uint64_t folder, std::string_view name) {
+    static_cast<void>(folder), static_cast<void>(name);
+    return std::nullopt;
+  }
   /// All of one entry, but its name. Errors: not an entry of this tree; it cannot be read.
   virtual Result<TreeEntry> look(uint64_t number) = 0;
   /// Up to `out.size()` bytes of a regular file from `at` on; how many. Errors: not a file of this tree; it cannot be

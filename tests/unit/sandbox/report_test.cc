@@ -73,5 +73,19 @@ TEST(SandboxReport, NamesWhereAnEntryIsWrong) {
   EXPECT_NE(got.error().message.find("artefacts[0]: size_bytes"), std::string::npos) << got.error().message;
 }
 
+TEST(SandboxReport, FitsAFrameHoweverLongNamesAre) {
+  Report r = some_report();
+  r.artefacts.assign(2000, {std::string(4096, '\xff'), 1, "hash"});
+  r.processes.assign(1000, {2, 0, std::string(4096, '\xff'), {std::string(4096, '\xff')}, 0, 0, 0, 0});
+  ASSERT_GT(report_to_json(r).size(), 8u << 20);
+  const std::string text = report_to_json(r, 8u << 20);
+  EXPECT_LE(text.size(), 8u << 20);
+  const auto back = report_from_json(text);
+  ASSERT_TRUE(back.ok()) << back.error().message;
+  EXPECT_EQ(back->artefacts.size() + back->artefacts_dropped, 2000u);
+  EXPECT_EQ(back->processes.size() + back->processes_dropped, 1000u);
+  EXPECT_FALSE(back->artefacts.empty());
+}
+
 }  // namespace
 }  // namespace shrike::sandbox

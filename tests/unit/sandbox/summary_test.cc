@@ -125,13 +125,17 @@ TEST_F(SummaryTest, AConnectionIsWhatWasAskedForAndWhatTheSinkSaw) {
   summary.call(connect);
   summary.met({0, "tcp", "203.0.113.7:443", 10, 20, "hello"});
   summary.met({0, "tcp", "203.0.113.7:443", 1, 2, "again"});
+  const std::string query("\x12\x34\1\0\0\1\0\0\0\0\0\0\4evil\0\0\1\0\1", 22);
+  summary.met({0, "udp", "203.0.113.53:53", 22, 38, query});
   const auto all = report().connections;
   ASSERT_EQ(all.size(), 2u) << "port 0 is no connection";
   EXPECT_EQ(all[0].pid, 5u);
   EXPECT_EQ(all[0].sent_bytes, 11u);
   EXPECT_EQ(all[0].received_bytes, 22u);
   EXPECT_EQ(all[0].first_bytes, "hello");
-  EXPECT_EQ(all[1].protocol, "udp");
+  EXPECT_EQ(all[1].protocol, "dns") << "whom it asked for, and not only that it asked";
+  EXPECT_EQ(all[1].name, "evil");
+  EXPECT_EQ(all[1].pid, 5u);
 }
 
 TEST_F(SummaryTest, EveryListIsBoundedAndTheRestCounted) {

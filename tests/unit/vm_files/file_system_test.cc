@@ -130,6 +130,20 @@ TEST(FileSystem, ListsArtefactsThatAreStillThereWithHashes) {
   EXPECT_EQ(dropped, 1u);
 }
 
+TEST(FileSystem, ListsWhatCanBeExecutedBeforeWhatIsMany) {
+  GuestFiles guest;
+  for (int i = 0; i < 50; ++i) guest.write("/a" + std::to_string(i), "chaff");
+  guest.write("/z", "p");
+  EXPECT_EQ(guest.files.change_mode(*guest.node("/z"), 0755), 0);
+  guest.write("/large", std::string(9000, 'x'));
+  uint64_t dropped = 0;
+  const auto artefacts = guest.files.artefacts(2, dropped);
+  ASSERT_EQ(artefacts.size(), 2u);
+  EXPECT_EQ(artefacts[0].path, "/z");
+  EXPECT_EQ(artefacts[1].path, "/large");
+  EXPECT_EQ(dropped, 50u);
+}
+
 TEST(FileSystem, ExchangesAndRefusesToReplace) {
   GuestFiles guest;
   guest.write("/a", "A");
@@ -224,6 +238,56 @@ TEST(FileSystem, PutsFilesInOnNobodysAccount) {
   EXPECT_EQ(guest.files.put("/etc/passwd/x", 0644, ""), -ENOTDIR);
   EXPECT_EQ(guest.files.put("/etc", 0644, ""), -EISDIR);
   EXPECT_EQ(guest.node("/new/deep/file")->size(), 100000u);
+}
+
+TEST(FileSystem, KnowsWhatWentBeforeItsFolderWasListed) {
+  /// Knows each name of its root without being listed; says whether it was.
+  class Known final : public Tree {
+   public:
+    explicit Known(bool& listed) : listed_(listed) {}
+    std::optional<TreeEntry> known(uint64_t folder, std::string_view name) override {
+      TreeEntry none;
+      const auto all = below_->list(folder);
+      for (const TreeEntry& entry : *all)
+        if (entry.name == name) return entry;
+      return none;
+    }
+    Result<std::vector<TreeEntry>> list(uint64_t folder) override {
+      listed_ = true;
+      return below_->list(folder);
+    }
+    Result<TreeEntry> look(uint64_t number) override { return below_->look(number); }
+    Result<size_t> read(uint64_t file, uint64_t at, std::span<std::byte> out) override {
+      return below_->read(file, at, out);
+    }
+
+   private:
+    bool& listed_;
+    std::unique_ptr<Tree> below_ = memory_tree({{"/a", "A"}, {"/b", "B"}});
+  };
+  bool listed = false;
+  FileSystem files(std::make_unique<Known>(listed), {}, [] { return 1; });
+  const Place place{files.root(), files.root(), {}};
+  const auto unlink = [&](std::string_view path) {
+    Found found;
+    return files.resolve_name(place, nullptr, path, found) < 0 ? -EIO : files.unlink(found, false);
+  };
+  FilePtr file;
+  EXPECT_EQ(files.open_at(place, nullptr, "/a", O_RDONLY, 0, file), 0);
+  EXPECT_EQ(read_from(*file), "A");
+  EXPECT_EQ(unlink("/a"), 0);
+  EXPECT_EQ(unlink("/a"), -ENOENT);
+  EXPECT_EQ(files.open_at(place, nullptr, "/b", O_CREAT | O_EXCL | O_RDWR, 0644, file), -EEXIST);
+  EXPECT_EQ(files.open_at(place, nullptr, "/new", O_CREAT | O_EXCL | O_RDWR, 0644, file), 0);
+  EXPECT_EQ(unlink("/new"), 0);
+  EXPECT_EQ(files.open_at(place, nullptr, "/new", O_RDONLY, 0, file), -ENOENT);
+  EXPECT_FALSE(listed);
+  auto& root = dynamic_cast<Folder&>(*files.root());
+  Folder::Entry entry;
+  ASSERT_TRUE(root.next(2, entry));
+  EXPECT_EQ(entry.name, "b");
+  EXPECT_FALSE(root.next(entry.next, entry));
+  EXPECT_TRUE(listed);
 }
 
 TEST(FileSystem, SaysWhenTheTreeBelowFails) {

@@ -98,7 +98,7 @@ struct EpollTest : testing::Test {
     std::vector<epoll_event> out(most);
     out.resize(static_cast<size_t>(in.collect(out)));
     std::vector<uint64_t> data;
-    for (const epoll_event& e : out) data.push_back(e.data.u64);
+    for (const epoll_event& e : out) data.push_back(uint64_t{e.data.u64});  // packed: no reference to it
     return data;
   }
 };

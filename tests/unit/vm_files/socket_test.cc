@@ -62,7 +62,7 @@ struct Sockets : testing::Test {
     out.resize(std::min<size_t>(most, static_cast<size_t>(got)));
     return out;
   }
-  static const std::string again, refused;
+  static const std::string again;
   std::vector<Connection> connections() {
     uint64_t dropped = 0;
     return world->connections(1000, dropped);
@@ -364,6 +364,20 @@ TEST_F(Sockets, TellWhichServerTlsWasToReach) {
   EXPECT_EQ(receive(*tls), "");
   EXPECT_EQ(connections()[0].protocol, "tls");
   EXPECT_EQ(connections()[0].name, name);
+}
+
+TEST_F(Sockets, AnswerARequestWhoseHeadNeverEnds) {
+  SocketPtr web = socket(AF_INET, SOCK_STREAM);
+  EXPECT_EQ(connect(*web, v4(0xcb007107, 80)), 0);
+  send(*web, "GET / HTTP/1.1\r\nHost: long.example\r\nX: ");
+  EXPECT_EQ(receive(*web), again);
+  send(*web, std::string(10'000, 'x'));
+  EXPECT_TRUE(receive(*web).starts_with("HTTP/1.1 200 OK"));
+  EXPECT_EQ(connections()[0].name, "long.example");
+}
+
+TEST_F(Sockets, UseEphemeralPortsAgain) {
+  for (int i = 0; i < 60'000; ++i) ASSERT_EQ(socket(AF_INET, SOCK_STREAM)->listen(1), 0);
 }
 
 TEST_F(Sockets, ReachNobodyWithoutANetworkButTheAttemptIsTold) {
