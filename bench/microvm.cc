@@ -186,7 +186,7 @@ double pss_kib(pid_t pid) {
 void memory(int machines) {
   const VmmHost host = need(VmmHost::open());
   std::vector<std::unique_ptr<Vmm>> all;
-  for (int i = 0; i < machines; ++i) all.push_back(need(Vmm::start(host, {})));
+  for (int i = 0; i < machines; ++i) all.push_back(need(Vmm::start(host, {.ahead = true})));
   ::usleep(500'000);
   double sum = 0, most = 0;
   for (const auto& vmm : all) {

@@ -12,7 +12,11 @@ Result<std::unique_ptr<MicrovmBackend>> MicrovmBackend::open(VmmOptions options)
 }
 
 Result<void> MicrovmBackend::prepare() {
-  if (!ready_) ready_ = TRY(Vmm::start(host_, options_));
+  if (ready_) return {};
+  VmmOptions options = options_;
+  options.ahead = true;
+  ready_ = TRY(Vmm::start(host_, options));
+  used_ = false;
   return {};
 }
 
