@@ -1,8 +1,6 @@
 #include "sandbox/microvm/vmm_process.h"
 
 #include <malloc.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -33,15 +31,6 @@ struct Prepared {
   std::vector<std::string> notes;
 };
 
-// Everything that looks at files, registers handlers or asks the kernel for what it may not once it is jailed.
-void warm_up() {
-  OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned bytes = 0;
-  EVP_Digest("", 0, digest, &bytes, EVP_sha256(), nullptr);
-  static_cast<void>(boot_now_ns());
-}
-
 // Memory costs a microsecond a page when it is first touched.
 void take_memory(Physical& physical) {
   physical.touch(guest_ahead_bytes);
@@ -64,7 +53,6 @@ Result<Prepared> prepare(const VmmPlan& plan) {
   // Its memory goes when it does, a job's at most: none is given back before.
   ::mallopt(M_TRIM_THRESHOLD, INT_MAX);
   ::mallopt(M_MMAP_THRESHOLD, own_ahead_bytes * 2);
-  warm_up();
   done("jail");
   {
     const Fd kvm(kvm_fd);
