@@ -13,7 +13,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <map>
 
 #include "common/base/bytes.h"
 #include "common/base/clock.h"
@@ -49,6 +48,21 @@ struct Numbers {
                 "\n",
                 what, at(0.5), at(0.1), at(0.9), all.size());
     std::fflush(stdout);
+  }
+};
+
+// How long each step of the set-up took, in their order.
+struct Steps {
+  std::vector<std::pair<std::string, Numbers>> all;
+  void add(const Report& report) {
+    for (const Step& step : report.steps) {
+      auto found = std::ranges::find(all, step.name, &std::pair<std::string, Numbers>::first);
+      if (found == all.end()) found = all.insert(all.end(), {step.name, {}});
+      found->second.all.push_back(static_cast<double>(step.ns) / 1000);
+    }
+  }
+  void print(const std::string& what) {
+    for (auto& [name, numbers] : all) numbers.print((what + ", step: " + name).c_str());
   }
 };
 
@@ -117,27 +131,25 @@ void start(int runs, char** arguments) {
   const Fd program = need(program_of(arguments));
   auto backend = need(MicrovmBackend::open());
   Numbers new_first, new_whole, ready_first, ready_whole;
-  std::map<std::string, Numbers> steps;
-  std::vector<std::string> order;
+  Steps new_steps, ready_steps;
   for (int i = 0; i < runs; ++i) {
     const Outcome made = run_job(*backend, job, program);
     new_first.all.push_back(made.first_call_us);
     new_whole.all.push_back(made.whole_us);
-    for (const Step& step : made.report.steps) {
-      if (!steps.contains(step.name)) order.push_back(step.name);
-      steps[step.name].all.push_back(static_cast<double>(step.ns) / 1000);
-    }
+    new_steps.add(made.report);
     if (auto ready = backend->prepare(); !ready) fail(ready.error().message);
     wait_until_idle(*backend);
     const Outcome taken = run_job(*backend, job, program);
     ready_first.all.push_back(taken.first_call_us);
     ready_whole.all.push_back(taken.whole_us);
+    ready_steps.add(taken.report);
   }
   new_first.print("new: request to first system call");
   new_whole.print("new: request to report");
   ready_first.print("ready: request to first system call");
   ready_whole.print("ready: request to report");
-  for (const std::string& name : order) steps[name].print(("new, step: " + name).c_str());
+  new_steps.print("new");
+  ready_steps.print("ready");
 }
 
 void reset(int runs) {
@@ -186,7 +198,7 @@ double pss_kib(pid_t pid) {
 void memory(int machines) {
   const VmmHost host = need(VmmHost::open());
   std::vector<std::unique_ptr<Vmm>> all;
-  for (int i = 0; i < machines; ++i) all.push_back(need(Vmm::start(host, {})));
+  for (int i = 0; i < machines; ++i) all.push_back(need(Vmm::start(host, {.ahead = true})));
   ::usleep(500'000);
   double sum = 0, most = 0;
   for (const auto& vmm : all) {

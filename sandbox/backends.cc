@@ -96,13 +96,7 @@ std::vector<std::string> Backends::notes() const {
 Report Backends::run(const Job& job, JobFiles files, Teller& teller) {
   if (job.backend == Backend::microvm) {
     if (impl_->machine) return impl_->machine->run(job, std::move(files), teller);
-    Report report;
-    report.id = job.id;
-    report.backend = job.backend;
-    report.profile = job.profile;
-    report.status = Status::setup_error;
-    report.cause = "the backend microvm cannot run here: " + impl_->no_machine;
-    return report;
+    return microvm::no_machine(job, impl_->no_machine);
   }
   // Alone on this host as far as we know: a place that another such process will hardly have. What could not be made
   // ready is tried again, and then is the job's report.

@@ -7,12 +7,26 @@
 
 namespace shrike::sandbox::microvm {
 
+Report no_machine(const Job& job, const std::string& why) {
+  Report report;
+  report.id = job.id;
+  report.backend = Backend::microvm;
+  report.profile = job.profile;
+  report.status = Status::setup_error;
+  report.cause = "the backend microvm cannot run here: " + why;
+  return report;
+}
+
 Result<std::unique_ptr<MicrovmBackend>> MicrovmBackend::open(VmmOptions options) {
   return std::make_unique<MicrovmBackend>(TRY(VmmHost::open()), options);
 }
 
 Result<void> MicrovmBackend::prepare() {
-  if (!ready_) ready_ = TRY(Vmm::start(host_, options_));
+  if (ready_) return {};
+  VmmOptions options = options_;
+  options.ahead = true;
+  ready_ = TRY(Vmm::start(host_, options));
+  used_ = false;
   return {};
 }
 

@@ -8,6 +8,9 @@
 
 namespace shrike::sandbox::microvm {
 
+/// The report of a job that wants a machine where there is none, and why.
+Report no_machine(const Job& job, const std::string& why);
+
 class MicrovmBackend final : public BackendRunner {
  public:
   /// Looks for /dev/kvm and for what all machines share. Errors: there is none, what to do; this KVM lacks something.

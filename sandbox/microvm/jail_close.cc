@@ -6,6 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "sandbox/microvm/jail.h"
 
 namespace shrike::sandbox::microvm {
@@ -56,8 +58,9 @@ Result<void> set_limits(const JailLimits& limits) {
 }
 
 Result<void> drop_capabilities() {
-  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability) >= 0; ++capability)
-    if (::prctl(PR_CAPBSET_DROP, capability) != 0) return errno_error("the bounding set");
+  int capability = 0;
+  while (::prctl(PR_CAPBSET_DROP, capability) == 0) ++capability;
+  if (errno != EINVAL || capability <= CAP_CHECKPOINT_RESTORE) return errno_error("the bounding set");
   if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) return errno_error("ambient capabilities");
   constexpr unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
                                  SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |

@@ -13,6 +13,7 @@ namespace shrike::sandbox::microvm {
 namespace {
 
 constexpr int tick_ms = 50;
+constexpr int idle_ms = 2;  // nothing was said for so long: there is time for the program's hash
 // The machine keeps its limits by itself; one that does not, or does not answer, is ended so long after.
 constexpr uint64_t grace_ns = 2'000'000'000;
 
@@ -46,7 +47,7 @@ void GuestRun::watch() {
                     {vmm_.broker().fd(), POLLIN, 0},
                     {teller_.fd(), teller_.wanted(), 0},
                     {vmm_.ended_fd(), POLLIN, 0}};
-    if (::poll(fds, std::size(fds), hashed ? tick_ms : 0) == 0 && !hashed) {
+    if (::poll(fds, std::size(fds), hashed ? tick_ms : idle_ms) == 0 && !hashed) {
       const auto whole = program_->more();
       hashed = !whole || *whole;
     }

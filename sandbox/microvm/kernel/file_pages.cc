@@ -1,7 +1,5 @@
 #include "sandbox/microvm/kernel/file_pages.h"
 
-#include <algorithm>
-#include <cstring>
 #include <vector>
 
 namespace shrike::sandbox::microvm {
@@ -26,27 +24,51 @@ FilePages::State FilePages::get(const std::shared_ptr<Node>& node, uint64_t page
   if (frame != 0) return State::ok;
   const uint64_t first = page / around_pages * around_pages;
   if (first > UINT64_MAX / page_bytes / 2) return State::past_end;
-  std::vector<std::byte> bytes(around_pages * page_bytes);
-  const int64_t got = files_.read(*node, first * page_bytes, bytes);
-  if (got < 0) return State::unreadable;
-  bytes.resize(std::min<size_t>(static_cast<size_t>(got), bytes.size()));
-  if ((page - first) * page_bytes >= bytes.size()) return State::past_end;
   if (pages_ + around_pages > most_pages_) reclaim();
   const auto wanted = allocate();
   if (!wanted) return State::no_memory;
   File& file = by_node_[node.get()];
   file.node = node;
-  for (uint64_t i = 0; i * page_bytes < bytes.size(); ++i) {
-    if (file.frames.contains(first + i)) continue;
-    const auto fresh = first + i == page ? wanted : physical_.allocate();
-    if (!fresh) continue;
-    std::memcpy(physical_.bytes(*fresh).data(), &bytes[i * page_bytes],
-                std::min<size_t>(page_bytes, bytes.size() - i * page_bytes));
-    file.frames.emplace(first + i, *fresh);
-    ++pages_;
+  // The page asked for always, those around it where there is memory for them.
+  std::vector<std::pair<uint64_t, Frame>> fresh;
+  for (uint64_t number = first; number < first + around_pages; ++number) {
+    if (number == page) {
+      fresh.emplace_back(number, *wanted);
+    } else if (!file.frames.contains(number)) {
+      if (const auto around = physical_.allocate()) fresh.emplace_back(number, *around);
+    }
   }
-  frame = *wanted;
+  const State state = read_into(file, fresh);
+  if (state != State::ok) return state;
+  const auto there = file.frames.find(page);
+  if (there == file.frames.end()) return State::past_end;
+  frame = there->second;
   return State::ok;
+}
+
+// Neighbours in the file that are neighbours in memory are read at once. Frames that nothing was read into go back.
+FilePages::State FilePages::read_into(File& file, const std::vector<std::pair<uint64_t, Frame>>& fresh) {
+  State state = State::ok;
+  for (size_t at = 0; at < fresh.size();) {
+    const auto [number, frame] = fresh[at];
+    size_t count = 1;
+    while (at + count < fresh.size() && fresh[at + count].first == number + count &&
+           fresh[at + count].second == frame + count)
+      ++count;
+    const std::span<std::byte> into(physical_.host() + frame * page_bytes, count * page_bytes);
+    const int64_t got = state == State::ok ? files_.read(*file.node, number * page_bytes, into) : 0;
+    if (got < 0) state = State::unreadable;
+    const uint64_t pages = got < 0 ? 0 : (static_cast<uint64_t>(got) + page_bytes - 1) / page_bytes;
+    for (size_t i = 0; i < count; ++i) {
+      const auto [each, its] = fresh[at + i];
+      if (i < pages)
+        file.frames.emplace(each, its), ++pages_;
+      else
+        physical_.release(its);
+    }
+    at += count;
+  }
+  return state;
 }
 
 std::optional<Frame> FilePages::allocate() {

@@ -6,6 +6,8 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "sandbox/microvm/files/file_system.h"
 #include "sandbox/microvm/machine/physical.h"
@@ -39,6 +41,7 @@ class FilePages {
     std::unordered_map<uint64_t, Frame> frames;
   };
   std::optional<Frame> allocate();
+  State read_into(File& file, const std::vector<std::pair<uint64_t, Frame>>& fresh);
 
   Physical& physical_;
   FileSystem& files_;

@@ -2,6 +2,7 @@
 // A virtual machine with one CPU on /dev/kvm.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct Abilities {
 struct Features {
   std::vector<std::byte> cpuid;  ///< KVM's table of what it supports
   std::vector<uint32_t> msrs;    ///< registers that are part of a machine's state
+  /// What a machine's self-test has found here; nothing: each machine tests itself.
+  std::optional<Abilities> tested;
   /// Errors: not a KVM with API version 12; a capability that is missing, named; errno of an ioctl.
   static Result<Features> read(const Fd& kvm);
 };

@@ -25,10 +25,8 @@ Result<Physical> Physical::create(uint64_t bytes) {
   const uint64_t tables = std::max(frames / 16, granule);
   Mapping memory = TRY(Mapping::create((frames + tables) * page_bytes, granule * page_bytes));
   Mapping users = TRY(Mapping::create((frames + tables) * sizeof(uint32_t)));
-  // Frames are given out densely, so that huge pages are used in full; to touch one costs a fifteenth of what its parts
-  // would. Tables are few.
-  ::madvise(memory.at(), frames * page_bytes, MADV_HUGEPAGE);
-  ::madvise(memory.at() + frames * page_bytes, tables * page_bytes, MADV_NOHUGEPAGE);
+  // Huge pages would make a machine that uses little cost much, and are not cheaper to make.
+  ::madvise(memory.at(), (frames + tables) * page_bytes, MADV_NOHUGEPAGE);
   return Physical(std::move(memory), std::move(users), frames, tables);
 }
 
@@ -108,6 +106,11 @@ void Physical::retire_table(Frame table) {
   users = 0;
   --tables_used_;
   retired_.push_back(table);
+}
+
+void Physical::touch(uint64_t bytes) {
+  const uint64_t from = programs_.next * page_bytes;
+  ::madvise(memory_.at() + from, std::min(bytes, size_bytes() - from), MADV_POPULATE_WRITE);
 }
 
 std::span<std::byte, page_bytes> Physical::bytes(Frame frame) {

@@ -180,7 +180,13 @@ Result<VirtualCpu> VirtualCpu::create(const Fd& kvm, const Features& features, c
   TRY_VOID(impl->set_control(xcr0));
   impl->msrs = features.msrs;
   impl->run().kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
-  return VirtualCpu(std::move(impl));
+  VirtualCpu cpu(std::move(impl));
+  // At the first run KVM begins a thread of its own (for huge pages), which a process with limits may not any more.
+  *cpu.immediate_exit() = 1;
+  const Stop stop = cpu.run();
+  *cpu.immediate_exit() = 0;
+  if (stop.kind != Stop::Kind::interrupted) return Error{"the CPU's first run: " + stop.what};
+  return cpu;
 }
 
 // The program sees the host's CPUID where KVM cannot trap it; elsewhere what KVM supports.
