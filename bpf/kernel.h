@@ -237,6 +237,11 @@ struct linux_binprm {
 	int argc;
 	const char *filename;
 	const char *interp;
+	char buf[256];
+} __kernel_type;
+
+struct vm_area_struct {
+	struct file *vm_file;
 } __kernel_type;
 
 struct seq_file {

@@ -108,10 +108,11 @@ struct KernelObject::Impl {
   shrike_bpf* skeleton = nullptr;
   std::vector<Fd> shard_rings;
   std::vector<bpf_link*> links;
-  std::optional<LsmObject> lsm;  // where BPF LSM is active
+  std::vector<LsmObject> lsm;  // where BPF LSM is active: those that note, those that refuse
   KernelSource::Ids ids;
   std::map<std::string, uint32_t> program_ids;
   uint32_t task_lookup = 0;
+  bool shares = false;                                // most maps with a generation before it
   std::set<std::string, std::less<>> missing_points;  // programs whose tracepoint this kernel does not have
 
   Impl() = default;
@@ -261,9 +262,9 @@ Result<void> KernelObject::Impl::seal(const KernelSource::Ids& beside) {
   bpf_object__for_each_map(map, skeleton->obj) {
     const std::string_view name = bpf_map__name(map);
     if (bpf_map__is_internal(map) || name == "asleep" || name == "reserved") continue;
-    // EPERM: it is shared, and frozen already. EBUSY: somebody has it mapped, and can write to it.
-    if (::bpf_map_freeze(bpf_map__fd(map)) != 0 && errno != EPERM)
-      return errno_error("freezing map " + std::string(name));
+    if (shares && !is_in(name, own_maps)) continue;  // the generation before has frozen it
+    // EBUSY: somebody has it mapped already, and can write to it.
+    if (::bpf_map_freeze(bpf_map__fd(map)) != 0) return errno_error("freezing map " + std::string(name));
   }
   return {};
 }
@@ -271,16 +272,24 @@ Result<void> KernelObject::Impl::seal(const KernelSource::Ids& beside) {
 // Beside the rest, and never needed: what is refused here costs only what LSM hooks would have shown.
 void KernelObject::Impl::load_lsm(const FilterTables& tables, uint64_t generation, Features& features) {
   if (!features.bpf_lsm) return;
-  auto loaded = LsmObject::load(tables, generation, [this](const std::string& name) {
+  const auto map_of = [this](const std::string& name) {
     const bpf_map* map = find(name);
     return map == nullptr ? -1 : bpf_map__fd(map);
-  });
-  if (loaded.ok()) {
-    lsm = std::move(loaded).value();
-    return;
+  };
+  if (tables.denials.count > 0) {
+    if (auto loaded = LsmObject::load_denying(tables, generation, map_of, features.notes)) {
+      features.denies = true;
+      lsm.push_back(std::move(loaded).value());
+    } else {
+      note(features, loaded.error().message);
+    }
   }
-  features.bpf_lsm = false;
-  note(features, loaded.error().message);
+  if (auto loaded = LsmObject::load(tables, generation, map_of)) {
+    lsm.push_back(std::move(loaded).value());
+  } else {
+    features.bpf_lsm = false;
+    note(features, loaded.error().message);
+  }
 }
 
 void KernelObject::Impl::say_what_is_there(Features& features) const {
@@ -317,6 +326,7 @@ Result<KernelObject> KernelObject::load(const FilterTables& tables, uint64_t gen
     auto impl = std::make_unique<Impl>();
     impl->skeleton = shrike_bpf__open();
     if (impl->skeleton == nullptr) return errno_error("BPF object: " + last_words(words.text));
+    impl->shares = shared != nullptr;
     impl->choose_programs(tables, refused, features);
     impl->skeleton->rodata->filter = tables.filter;
     impl->skeleton->rodata->calls = tables.calls;
@@ -360,9 +370,9 @@ Result<void> KernelObject::attach(Features& features, const KernelSource::Ids& b
     }
     note(features, why.message);
   }
-  if (impl_->lsm) {
-    if (const auto attached = impl_->lsm->attach(); !attached.ok()) {
-      features.bpf_lsm = false;
+  for (LsmObject& hooks : impl_->lsm) {
+    if (const auto attached = hooks.attach(); !attached.ok()) {
+      (hooks.programs().contains("deny_open") ? features.denies : features.bpf_lsm) = false;
       note(features, attached.error().message);
     }
   }
@@ -418,13 +428,13 @@ void KernelObject::Impl::read_ids() {
     keep(ids.programs, id);
     if (id != 0) program_ids[bpf_program__name(program)] = id;
   }
-  if (lsm) {
-    for (const auto& [name, id] : lsm->programs()) {
+  for (const LsmObject& hooks : lsm) {
+    for (const auto& [name, id] : hooks.programs()) {
       keep(ids.programs, id);
       program_ids[name] = id;
     }
-    for (const uint32_t id : lsm->own_maps()) keep(ids.maps, id);
-    for (const uint32_t id : lsm->links()) keep(ids.links, id);
+    for (const uint32_t id : hooks.own_maps()) keep(ids.maps, id);
+    for (const uint32_t id : hooks.links()) keep(ids.links, id);
   }
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, skeleton->obj)

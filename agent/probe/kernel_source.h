@@ -32,6 +32,7 @@ struct ProbeOptions {
 /// What this kernel lets us do. Found by trying, never by version.
 struct Features {
   bool bpf_lsm = false;            ///< BPF LSM programs can be loaded and are in the active LSM list
+  bool denies = false;             ///< what the filter's denials name is refused
   bool io_uring_ops = false;       ///< every submitted io_uring operation is seen
   bool cgroup_v2 = false;          ///< a v2 hierarchy is mounted
   bool signal_origin = false;      ///< signals are seen where they are made, not only where they are asked for
@@ -97,6 +98,11 @@ class KernelSource {
   /// switch can come twice, once from each generation. `sequence`: sequence scoring begins anew with this, or ends;
   /// null: it goes on as it is. On error the old filter stays in force.
   Result<void> reload(const FilterSpec& filter, const SequenceOptions* sequence = nullptr);
+
+  /// What becomes of what the filter's denials name: nothing (at first), or it is told, or refused too. At once; over
+  /// reloads. Any thread. Errors: the kernel's.
+  enum class Deny : uint8_t { off, tell, refuse };
+  Result<void> set_deny(Deny mode);
 
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] Features features() const;

@@ -20,6 +20,8 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
+#include "bpf/deny.skel.h"
+#include "bpf/lsm.skel.h"
 #include "bpf/sequence.skel.h"
 #include "bpf/shrike.skel.h"
 #pragma GCC diagnostic pop
@@ -49,8 +51,8 @@ using Open = std::function<Opened()>;
 bool possible(const bpf_program* program) {
   const std::string_view section = bpf_program__section_name(program);
   const std::string hook(section.substr(section.find('/') + 1));
-  return !section.starts_with("lsm") &&
-         (!section.starts_with("tp_btf") || libbpf_find_vmlinux_btf_id(hook.c_str(), BPF_TRACE_RAW_TP) >= 0);
+  if (section.starts_with("lsm")) return libbpf_find_vmlinux_btf_id(hook.c_str(), BPF_LSM_MAC) > 0;
+  return (!section.starts_with("tp_btf") || libbpf_find_vmlinux_btf_id(hook.c_str(), BPF_TRACE_RAW_TP) >= 0);
 }
 
 // Loads only that program and returns the end of what the verifier says to it, told everything.
@@ -123,6 +125,34 @@ TEST(Budget, SequenceScoringIsVerifiedWithinTheSame) {
     skeleton->rodata->setup.sample = 2;
     skeleton->rodata->setup.excluded_cgroups = 1;
     return Opened{{skeleton, [](void* p) { sequence_bpf__destroy(static_cast<sequence_bpf*>(p)); }}, skeleton->obj};
+  });
+}
+
+// Nothing but its own rodata: which program needs what of the filter does not matter here.
+template <class Skeleton>
+void ask_for_all(Skeleton* skeleton) {
+  std::memset(skeleton->rodata->filter.kinds, 0xff, sizeof skeleton->rodata->filter.kinds);
+  skeleton->rodata->filter.prefix_access = skeleton->rodata->filter.name_access = access_all;
+  skeleton->rodata->filter.budget_per_s = 1;
+  shrike_fill_calls(skeleton->rodata->filter.kinds, &skeleton->rodata->calls);
+}
+
+TEST(LsmBudget, HooksAreVerifiedWithinTheSame) {
+  SHRIKE_NEED("bpf", test::Watch::possible());
+  test::Watch watch({EventKind::fork});
+  ASSERT_TRUE(watch.open());
+  SHRIKE_NEED("lsm", watch.source().features().bpf_lsm);
+  expect_within_budget([] {
+    lsm_bpf* skeleton = lsm_bpf__open();
+    ask_for_all(skeleton);
+    return Opened{{skeleton, [](void* p) { lsm_bpf__destroy(static_cast<lsm_bpf*>(p)); }}, skeleton->obj};
+  });
+  expect_within_budget([] {
+    deny_bpf* skeleton = deny_bpf__open();
+    ask_for_all(skeleton);
+    skeleton->rodata->denials.count = SHRIKE_DENIALS_MAX;
+    skeleton->rodata->denials.sets = ~0u;
+    return Opened{{skeleton, [](void* p) { deny_bpf__destroy(static_cast<deny_bpf*>(p)); }}, skeleton->obj};
   });
 }
 
