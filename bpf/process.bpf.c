@@ -194,13 +194,17 @@ static long add_argument(__u32 index, struct arguments *a)
 	__u64 pointer = 0, end = at_most(a->end, SCRATCH_TEXT);
 	long n;
 
-	if (a->wide)
-		bpf_probe_read_user(&pointer, 8, (const void *)(a->user + 8 * index));
-	else
-		bpf_probe_read_user(&pointer, 4, (const void *)(a->user + 4 * index));
-	if (!pointer)
-		return 1;
 	a->more = 1;
+	n = a->wide ? bpf_probe_read_user(&pointer, 8, (const void *)(a->user + 8 * index))
+		    : bpf_probe_read_user(&pointer, 4, (const void *)(a->user + 4 * index));
+	if (n) { /* the list itself is not in memory: where it ends is not known */
+		a->fault = 1;
+		return 1;
+	}
+	if (!pointer) {
+		a->more = 0;
+		return 1;
+	}
 	if (end - a->begin >= SHRIKE_ARGV_MAX)
 		return 1;
 	n = read_user_string(a->s->text + end, SHRIKE_ARGV_MAX, pointer);
@@ -217,11 +221,12 @@ static long add_argument(__u32 index, struct arguments *a)
 /* argv of a call that failed: nothing but user memory has it. */
 static __always_inline void record_arguments(struct scratch *s, __u64 user, bool wide)
 {
-	struct arguments a = {.s = s, .user = user, .wide = wide, .more = 1};
+	struct arguments a = {.s = s, .user = user, .wide = wide};
 	__u32 length;
 
 	a.begin = a.end = text_used(&s->record);
-	bpf_loop(FAILED_ARGS, add_argument, &a, 0);
+	if (user) /* a list that is NULL is an empty one */
+		bpf_loop(FAILED_ARGS, add_argument, &a, 0);
 	length = a.end - a.begin;
 	if (length > SHRIKE_ARGV_MAX) {
 		length = SHRIKE_ARGV_MAX;

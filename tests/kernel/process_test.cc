@@ -259,6 +259,22 @@ TEST_F(ProcessEvents, AFailedExecShowsWhatWasTried) {
       expect_by(watch, child.pid, EventKind::exec_failed, [](const Event& e) { return e.result == -EACCES; });
   ASSERT_NE(at, nullptr);
   EXPECT_EQ((*at)->path.text, "/etc/passwd");
+  EXPECT_FALSE((*at)->path2.fault) << "no list is an empty one";
+  EXPECT_FALSE((*at)->path2.truncated);
+}
+
+TEST_F(ProcessEvents, AFailedExecKeepsEmptyArgumentsApart) {
+  Watch watch({EventKind::exec_failed});
+  ASSERT_TRUE(watch.open());
+  const Child child = run_child([] {
+    char first[] = "no", nothing[] = "", last[] = "end";
+    ::execl("no/such", first, nothing, nothing, last, nullptr);
+  });
+  const auto* seen = expect_by(watch, child.pid, EventKind::exec_failed);
+  ASSERT_NE(seen, nullptr);
+  EXPECT_EQ((*seen)->path2.text, "no\0\0\0end"s);
+  EXPECT_EQ((*seen)->arg[2], 4u);
+  EXPECT_FALSE((*seen)->path2.truncated);
 }
 
 TEST_F(ProcessEvents, AnArgumentThatIsNotInMemoryIsMarked) {
@@ -271,9 +287,33 @@ TEST_F(ProcessEvents, AnArgumentThatIsNotInMemoryIsMarked) {
   });
   const auto* seen = expect_by(watch, child.pid, EventKind::exec_failed);
   ASSERT_NE(seen, nullptr);
+  if ((*seen)->path2.fault) {
+    EXPECT_EQ((*seen)->path2.text, "no");
+    EXPECT_TRUE((*seen)->path2.truncated);
+  } else {  // before 6.8 the kernel copies the arguments before it looks for the file, and so brings them in
+    EXPECT_EQ((*seen)->path2.text, "no\0"s);
+    EXPECT_EQ((*seen)->arg[2], 2u);
+  }
+}
+
+TEST_F(ProcessEvents, AListOfArgumentsThatIsNotInMemoryIsMarked) {
+  Watch watch({EventKind::exec_failed});
+  ASSERT_TRUE(watch.open());
+  const Child child = run_child([] {
+    // Its first pointer is there, and names an argument; the next one stands on a page that is not.
+    constexpr size_t page = 4096;
+    char* at =
+        static_cast<char*>(::mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    char first[] = "no";
+    auto** list = reinterpret_cast<char**>(at + page) - 1;
+    *list = first;
+    ::execv("/no/such", list);
+  });
+  const auto* seen = expect_by(watch, child.pid, EventKind::exec_failed);
+  ASSERT_NE(seen, nullptr);
   EXPECT_EQ((*seen)->path2.text, "no");
-  EXPECT_TRUE((*seen)->path2.fault);
-  EXPECT_TRUE((*seen)->path2.truncated);
+  // A kernel that looks at the arguments before it looks for the file has brought it in: an empty list ends there.
+  EXPECT_EQ((*seen)->path2.truncated, (*seen)->path2.fault);
 }
 
 TEST_F(ProcessEvents, AThirtyTwoBitExecIsSeenWhetherItWorksOrNot) {
