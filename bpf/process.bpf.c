@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause
 /* Processes: fork, exec, failed exec, exit, and those that were there before us. */
 #include "entry.h"
+#include "late.h"
 #include "named.h"
 
 #define CLONE_VM 0x00000100
@@ -27,7 +28,6 @@
 #define NR32_clone 120
 #define NR32_vfork 190
 #define SIGNAL_GROUP_EXIT 4
-#define FAILED_ARGS 128 /* arguments of a failed exec that are looked at */
 
 /* The flags the caller asked for: an argument, or for clone3 a number in user memory. */
 static __always_inline __u64 asked_flags(struct task_struct *parent)
@@ -218,27 +218,18 @@ static long add_argument(__u32 index, struct arguments *a)
 	return 0;
 }
 
-/* argv of a call that failed: nothing but user memory has it. */
-static __always_inline void record_arguments(struct scratch *s, __u64 user, bool wide)
+/* argv of a call that failed: nothing but user memory has it. True: the record is put aside, and sent with it later. */
+static __always_inline bool record_arguments(struct task_struct *task, struct scratch *s, __u64 user, bool wide)
 {
 	struct arguments a = {.s = s, .user = user, .wide = wide};
-	__u32 length;
 
 	a.begin = a.end = text_used(&s->record);
 	if (user) /* a list that is NULL is an empty one */
 		bpf_loop(FAILED_ARGS, add_argument, &a, 0);
-	length = a.end - a.begin;
-	if (length > SHRIKE_ARGV_MAX) {
-		length = SHRIKE_ARGV_MAX;
-		a.more = 1;
-	}
-	if (length)
-		length--;
-	if (a.count == FAILED_ARGS)
-		a.more = 1;
-	s->record.arg[2] = a.count;
-	record_span(&s->record, SHRIKE_S_PATH2, a.begin, length,
-		    SHRIKE_SPAN_USER | (a.more ? SHRIKE_SPAN_TRUNCATED : 0) | (a.fault ? SHRIKE_SPAN_FAULT : 0));
+	if (a.fault && calls_back && record_later(task, s, user, wide))
+		return true;
+	record_argument_span(&s->record, a.begin, a.end, a.count, a.more, a.fault);
+	return false;
 }
 
 SEC("tp_btf/sys_exit")
@@ -272,7 +263,8 @@ int BPF_PROG(exit_exec, struct pt_regs *regs, long ret)
 	record_call(&s->record, &c, ret);
 	record_given(SHRIKE_S_PATH, 0, &g);
 	record_directory(s, task, at && !g.absolute ? (__s32)c.arg[0] : AT_FDCWD, INTO_REAL);
-	record_arguments(s, at ? c.arg[2] : c.arg[1], !(c.flags & SHRIKE_F_COMPAT32));
+	if (record_arguments(task, s, at ? c.arg[2] : c.arg[1], !(c.flags & SHRIKE_F_COMPAT32)))
+		return 0;
 	record_finish(s, SHRIKE_CLASS_LIFECYCLE, s->record.task.tgid);
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "agent/probe/libbpf_words.h"
 #include "agent/probe/lsm_object.h"
@@ -31,7 +32,8 @@ namespace shrike::probe {
 namespace {
 
 // What each generation has for itself; all other maps are shared.
-constexpr std::string_view own_maps[] = {"prefixes", "names", "objects", "on_enter", "on_exit", "own_objects"};
+constexpr std::string_view own_maps[] = {"prefixes", "names",       "objects",     "on_enter",
+                                         "on_exit",  "own_objects", "late_records"};
 // Without these there is nothing to watch processes with.
 constexpr std::string_view essential[] = {"sys_exit", "on_fork", "on_exec", "on_exit_process", "change_setting"};
 
@@ -112,6 +114,7 @@ struct KernelObject::Impl {
   KernelSource::Ids ids;
   std::map<std::string, uint32_t> program_ids;
   uint32_t task_lookup = 0;
+  bool calls_back = false;
   bool shares = false;                                // most maps with a generation before it
   std::set<std::string, std::less<>> missing_points;  // programs whose tracepoint this kernel does not have
 
@@ -166,6 +169,7 @@ void KernelObject::Impl::choose_programs(const FilterTables& tables, const std::
     return kernel != nullptr && btf__find_by_name_kind(kernel, function, BTF_KIND_FUNC) > 0;
   };
   task_lookup = has("bpf_task_from_vpid") ? 2 : has("bpf_task_from_pid") ? 1 : 0;
+  calls_back = has("bpf_task_work_schedule_resume_impl") && has("bpf_copy_from_user_str");
   btf__free(kernel);
 }
 
@@ -262,6 +266,7 @@ Result<void> KernelObject::Impl::seal(const KernelSource::Ids& beside) {
   bpf_object__for_each_map(map, skeleton->obj) {
     const std::string_view name = bpf_map__name(map);
     if (bpf_map__is_internal(map) || name == "asleep" || name == "reserved") continue;
+    if (name == "late_records") continue;            // holds what the kernel allows in no frozen map
     if (shares && !is_in(name, own_maps)) continue;  // the generation before has frozen it
     // EBUSY: somebody has it mapped already, and can write to it.
     if (::bpf_map_freeze(bpf_map__fd(map)) != 0) return errno_error("freezing map " + std::string(name));
@@ -321,6 +326,7 @@ Result<KernelObject> KernelObject::load(const FilterTables& tables, uint64_t gen
   }
   const Impl* shared = shared_with == nullptr ? nullptr : shared_with->impl_.get();
   std::set<std::string> refused;
+  bool no_callbacks = false;
   for (;;) {
     LibbpfWords words;
     auto impl = std::make_unique<Impl>();
@@ -332,6 +338,7 @@ Result<KernelObject> KernelObject::load(const FilterTables& tables, uint64_t gen
     impl->skeleton->rodata->calls = tables.calls;
     impl->skeleton->rodata->generation = generation;
     impl->skeleton->rodata->task_lookup = impl->task_lookup;
+    impl->skeleton->rodata->calls_back = impl->calls_back && !no_callbacks ? 1 : 0;
     impl->skeleton->rodata->lsm_active = features.bpf_lsm ? 1 : 0;
     TRY_VOID(impl->prepare_maps(tables, sizes, shared));
     if (const int error = shrike_bpf__load(impl->skeleton); error != 0) {
@@ -339,6 +346,7 @@ Result<KernelObject> KernelObject::load(const FilterTables& tables, uint64_t gen
       const Error why = errno_error("BPF program " + program + ": " + last_words(words.text), -error);
       if (::geteuid() != 0 && (error == -EPERM || error == -EACCES))
         return Error{"loading BPF programs needs root, or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN", -error};
+      if (program == "exit_exec" && !std::exchange(no_callbacks, true)) continue;  // without what it can do without
       if (program.empty() || is_in(program, essential) || !refused.insert(program).second) return why;
       note(features, "this kernel refuses " + why.message);
       continue;
@@ -347,6 +355,7 @@ Result<KernelObject> KernelObject::load(const FilterTables& tables, uint64_t gen
     TRY_VOID(impl->fill_maps(tables, features));
     impl->load_lsm(tables, generation, features);
     impl->say_what_is_there(features);
+    features.late_arguments = impl->skeleton->rodata->calls_back != 0;
     return KernelObject(std::move(impl));
   }
 }

@@ -37,6 +37,7 @@ struct Features {
   bool cgroup_v2 = false;          ///< a v2 hierarchy is mounted
   bool signal_origin = false;      ///< signals are seen where they are made, not only where they are asked for
   bool tcp_state = false;          ///< TCP state changes are seen
+  bool late_arguments = false;     ///< arguments of a failed exec are read also where nobody has touched them
   bool task_iterator = false;      ///< processes that were there before us can be listed
   bool sequence = false;           ///< sequence scoring runs
   std::vector<std::string> notes;  ///< for each thing that is missing: what, why, and what is lost by it

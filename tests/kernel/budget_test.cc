@@ -1,6 +1,7 @@
 // What the verifier has to look at, per program, with everything wanted: an older or slower kernel has no more patience
 // than a million instructions for each, and a load must not take seconds.
 
+#include <bpf/btf.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -53,6 +54,13 @@ bool possible(const bpf_program* program) {
   const std::string hook(section.substr(section.find('/') + 1));
   if (section.starts_with("lsm")) return libbpf_find_vmlinux_btf_id(hook.c_str(), BPF_LSM_MAC) > 0;
   return (!section.starts_with("tp_btf") || libbpf_find_vmlinux_btf_id(hook.c_str(), BPF_TRACE_RAW_TP) >= 0);
+}
+
+bool kernel_has(const char* function) {
+  btf* types = btf__load_vmlinux_btf();
+  const bool has = btf__find_by_name_kind(types, function, BTF_KIND_FUNC) > 0;
+  btf__free(types);
+  return has;
 }
 
 // Loads only that program and returns the end of what the verifier says to it, told everything.
@@ -112,6 +120,7 @@ TEST(Budget, EveryProgramIsVerifiedWithinHalfOfWhatKernelsAllow) {
     filter.prefix_access = filter.name_access = access_all;
     filter.budget_per_s = 1;
     filter.shards = 1;
+    skeleton->rodata->calls_back = kernel_has("bpf_task_work_schedule_resume_impl") ? 1 : 0;
     shrike_fill_calls(filter.kinds, &skeleton->rodata->calls);
     return Opened{{skeleton, [](void* p) { shrike_bpf__destroy(static_cast<shrike_bpf*>(p)); }}, skeleton->obj};
   });
