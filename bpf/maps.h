@@ -3,7 +3,7 @@
  * Every map. Weak: each object that includes this defines them, and linking makes one of them.
  *
  *   shared by all generations (the loader re-uses the old ones' fds): reserved, shards, sequences, counters, active,
- *   asleep, owner, ancestors, entries, notes, refused, budgets; its own per generation: the rest. All but the rings and `asleep` are frozen
+ *   asleep, owner, ancestors, ended, entries, notes, refused, budgets; its own per generation: the rest. All but the rings and `asleep` are frozen
  *   against user space once filled: what is changed later, a program of ours changes (settings.bpf.c).
  */
 #ifndef SHRIKE_MAPS_H
@@ -148,6 +148,14 @@ struct {
 	__type(key, __u64);
 	__type(value, struct budget);
 } budgets __weak SEC(".maps");
+
+/* By thread group leader, where the kernel does not tell the last thread of a process (process.bpf.c): 1: it was told. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u64);
+} ended __weak SEC(".maps");
 
 /* Path arguments as they were when the call was entered (entry.h). */
 #define ENTRY_TEXT 256

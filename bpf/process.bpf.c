@@ -272,11 +272,18 @@ int BPF_PROG(exit_exec, struct pt_regs *regs, long ret)
 /* Was this the last thread of its process? */
 static __always_inline bool group_dead(void *ctx, struct task_struct *task)
 {
-	/* Since 6.16 an argument says so. Before, two threads that end at once may both find the count at zero: then
-	 * the process ends twice, which readers must bear. */
+	__u64 *told;
+
+	/* Since 6.16 an argument says so. */
 	if (bpf_core_field_exists(struct trace_event_raw_sched_process_exit, group_dead))
 		return ((__u64 *)ctx)[1] & 1;
-	return task->signal->live.counter == 0;
+	if (task->signal->live.counter)
+		return false;
+	if (task->signal->nr_threads <= 1)
+		return true;
+	/* Threads that end at once all find the count at zero: the first to come here ends the process. */
+	told = bpf_task_storage_get(&ended, task->group_leader, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return !told || !__sync_lock_test_and_set(told, 1);
 }
 
 SEC("tp_btf/sched_process_exit")
