@@ -234,6 +234,9 @@ Result<void> check_response(const respond::Policy& policy) {
   TRY_VOID(in_range("response.max_per_minute", policy.max_per_minute, 1, 1000));
   for (const auto& path : policy.never)
     if (path.empty() || has_nul(path)) return wrong("response.never", "holds an empty name");
+  for (const auto& [level, action] : policy.risk)
+    if (action == respond::Action::deny)
+      return wrong("response.risk", "\"deny\" is decided before the call, and so by rule: [response.rules]");
   return {};
 }
 

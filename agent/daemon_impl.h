@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "agent/daemon.h"
+#include "agent/deny_list.h"
 #include "agent/host_resolver.h"
 #include "agent/http_output.h"
 #include "agent/notify.h"
@@ -27,6 +28,7 @@ struct Reload {
   LoadedRules loaded;
   FilterSpec filter;
   bool sequence_anew = false;  ///< sequence scoring has a new beginning
+  respond::Denying denying;
 };
 
 struct Daemon::Impl {
@@ -44,6 +46,7 @@ struct Daemon::Impl {
   ResponseNeeds needs;  // what was kept; a reload cannot get more
   std::optional<respond::KernelHands> hands;
   std::optional<respond::Responder> responder;
+  respond::Denying denying;
   std::optional<probe::KernelSource> source;
   std::optional<SequenceKeeper> sequence;
   std::unique_ptr<Sandboxing> sandboxing;  // null: [sandbox] enabled is false
@@ -84,6 +87,7 @@ struct Daemon::Impl {
   void open_response();
   void open_sandboxing();
   void drain_sandboxing();
+  void begin_denying(respond::Denying next);
   void look_after_sequence(uint64_t wall_ns);
   Result<void> watch(int fd);
   Result<void> round();

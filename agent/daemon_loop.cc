@@ -149,6 +149,11 @@ void Daemon::Impl::begin_reload() {
     Config config = TRY(options.read_config());
     LoadedRules loaded = TRY(load_rules(config.rules.files, host_name(), config.rules.first));
     FilterSpec wanted = filter_for(loaded.rules, config.filter.kinds);
+    const respond::Policy& policy = response_needs_restart(config.response, needs, responder.has_value())
+                                        ? options.config.response
+                                        : config.response;
+    DenyList denials = deny_list(policy, loaded.rules);
+    add_denials(wanted, denials, respond::never_touched(policy.never));
     std::vector<std::string> warnings;
     const bool anew = sequence_anew || config.sequence != options.config.sequence || sequence->fleet_changed(config);
     if (anew) {
@@ -158,7 +163,7 @@ void Daemon::Impl::begin_reload() {
       TRY_VOID(source->reload(wanted));
     }
     for (const auto& warning : warnings) spdlog::warn("{}", warning);
-    return Reload{std::move(config), std::move(loaded), std::move(wanted), anew};
+    return Reload{std::move(config), std::move(loaded), std::move(wanted), anew, std::move(denials.denying)};
   });
 }
 
@@ -205,6 +210,7 @@ void Daemon::Impl::apply(Reload next) {
     responder->set_policy(next.config.response, untouchable);
     options.config.response = next.config.response;
   }
+  if (responder) begin_denying(std::move(next.denying));
   options.config.rules = next.config.rules;
   options.config.filter.kinds = next.config.filter.kinds;
   options.config.log = next.config.log;
