@@ -25,6 +25,9 @@ void uncounted(void* block) {
 }  // namespace
 void* operator new(size_t size) { return counted(size); }
 void* operator new[](size_t size) { return counted(size); }
+// Whoever asks without exceptions (std::stable_sort's buffer) gives back to the same delete.
+void* operator new(size_t size, const std::nothrow_t&) noexcept { return counted(size); }
+void* operator new[](size_t size, const std::nothrow_t&) noexcept { return counted(size); }
 void operator delete(void* block) noexcept { uncounted(block); }
 void operator delete[](void* block) noexcept { uncounted(block); }
 void operator delete(void* block, size_t) noexcept { uncounted(block); }
