@@ -5,12 +5,14 @@
 
 #include <array>
 #include <chrono>
+#include <set>
 
 #include "agent/self_watch.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/wire/bundle.h"
 #include "common/wire/codec.h"
+#include "common/wire/fleet_profiles.h"
 
 namespace shrike::agent {
 namespace {
@@ -74,7 +76,10 @@ Result<Fd> extract(int bundle, const BundleHead::File& file, const std::string& 
 Result<std::unique_ptr<CommandRunner>> CommandRunner::start(CommandRunnerOptions options, Detonator& detonator,
                                                             Outbox& outbox) {
   auto desk = TRY(command::CommandDesk::open(options.folder, options.node, now()));
-  if (options.detonate) desk.allow({CommandKind::detonate}, "this node takes no such orders");
+  std::set<CommandKind> kinds;
+  if (options.detonate) kinds.insert(CommandKind::detonate);
+  if (!options.fleet_file.empty()) kinds.insert(CommandKind::profile);
+  if (!kinds.empty()) desk.allow(std::move(kinds), "this node takes no such orders");
   std::unique_ptr<CommandRunner> runner(new CommandRunner(std::move(options), detonator, outbox, std::move(desk)));
   runner->thread_ = std::thread([raw = runner.get()] { raw->run(); });
   return runner;
@@ -83,7 +88,7 @@ Result<std::unique_ptr<CommandRunner>> CommandRunner::start(CommandRunnerOptions
 CommandRunner::CommandRunner(CommandRunnerOptions options, Detonator& detonator, Outbox& outbox,
                              command::CommandDesk desk)
     : options_(std::move(options)), detonator_(detonator), outbox_(outbox), desk_(std::move(desk)) {
-  if (!options_.detonate)
+  if (!options_.detonate && options_.fleet_file.empty())
     desk_.allow({},
                 "this node takes no orders of the collector's: [sandbox] from_collector is false in its agent.toml");
 }
@@ -189,6 +194,7 @@ void CommandRunner::begin_next() {
     const std::lock_guard lock(desk_mutex_);
     if (busy_) return;
     order = desk_.next(CommandKind::detonate, now(), out);
+    if (!order) order = desk_.next(CommandKind::profile, now(), out);
     busy_ = order.has_value();
   }
   tell(out);
@@ -198,7 +204,7 @@ void CommandRunner::begin_next() {
 }
 
 void CommandRunner::carry_out(command::Order order) {
-  const auto done = detonate(order);
+  const auto done = order.header.kind == CommandKind::profile ? take_profiles(order) : detonate(order);
   command::CommandDesk::Outcome out;
   {
     const std::lock_guard lock(desk_mutex_);
@@ -208,6 +214,28 @@ void CommandRunner::carry_out(command::Order order) {
   }
   tell(out);
   wake_.notify_all();
+}
+
+// The order is signed already; the file is kept as it is, for it is checked again each time it is read.
+Result<std::string> CommandRunner::take_profiles(const command::Order& order) {
+  std::optional<PublicKey> key;
+  {
+    const std::lock_guard lock(mutex_);
+    key = key_;
+  }
+  if (!key) return Error{"the collector's key is not there"};
+  std::string bytes(order.header.body_bytes, '\0');
+  for (size_t at = 0; at < bytes.size();) {
+    const ssize_t n = ::pread(order.body.get(), bytes.data() + at, bytes.size() - at, static_cast<off_t>(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return n < 0 ? errno_error("the command's body") : Error{"the command's body is cut"};
+    at += static_cast<size_t>(n);
+  }
+  const auto profiles = TRY(open_profiles(bytes, *key, fleet_limits, ProfileSeal::fleet));
+  TRY_VOID(write_file_atomic(options_.fleet_file, bytes, 0600));
+  const std::lock_guard lock(mutex_);
+  ++counts_.profiles;
+  return std::to_string(profiles.size()) + " programs' profiles taken";
 }
 
 Result<std::string> CommandRunner::detonate(const command::Order& order) {

@@ -19,7 +19,8 @@ namespace shrike::agent {
 struct CommandRunnerOptions {
   std::string folder;  ///< <state_dir>/commands
   std::string node;
-  bool detonate = false;  ///< obeys orders to detonate
+  bool detonate = false;        ///< obeys orders to detonate
+  std::string fleet_file = {};  ///< where profiles that the collector sends go; empty: they are not taken
 };
 
 class CommandRunner {
@@ -42,6 +43,7 @@ class CommandRunner {
 
   struct Counts {
     uint64_t messages = 0, dropped = 0, refused = 0;
+    uint64_t profiles = 0;  ///< files of profiles taken
   };
   [[nodiscard]] Counts counts() const;
 
@@ -52,6 +54,7 @@ class CommandRunner {
   void begin_next();
   void carry_out(command::Order order);
   Result<std::string> detonate(const command::Order& order);
+  Result<std::string> take_profiles(const command::Order& order);
   void tell(const command::CommandDesk::Outcome& out);
 
   CommandRunnerOptions options_;

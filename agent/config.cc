@@ -154,6 +154,7 @@ Keys keys_of(Config& config, const std::string& folder) {
       {"sequence.reports_per_s", number(config.sequence.reports_per_s)},
       {"sequence.keep_days", number(config.sequence.keep_days)},
       {"sequence.import", paths(config.sequence.import, folder)},
+      {"sequence.from_collector", boolean(config.sequence.from_collector)},
       {"sequence.max_programs", number(config.sequence.limits.programs)},
       {"sequence.max_ngrams", number(config.sequence.limits.ngrams)},
       {"sequence.program_ngrams", number(config.sequence.limits.ngrams_each)},
@@ -233,6 +234,9 @@ Result<void> check_response(const respond::Policy& policy) {
   TRY_VOID(in_range("response.max_per_minute", policy.max_per_minute, 1, 1000));
   for (const auto& path : policy.never)
     if (path.empty() || has_nul(path)) return wrong("response.never", "holds an empty name");
+  for (const auto& [level, action] : policy.risk)
+    if (action == respond::Action::deny)
+      return wrong("response.risk", "\"deny\" is decided before the call, and so by rule: [response.rules]");
   return {};
 }
 

@@ -23,6 +23,7 @@ struct SequenceConfig {
   uint32_t reports_per_s = 10;      ///< of each program
   uint32_t keep_days = 30;          ///< 0: for ever
   std::vector<std::string> import;  ///< files that the collector made of many nodes' profiles
+  bool from_collector = false;      ///< takes such files from the collector's orders too
   SequenceLimits limits;
   bool operator==(const SequenceConfig&) const = default;
 };

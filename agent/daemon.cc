@@ -69,10 +69,14 @@ SelfWatch::Self self_of(const probe::KernelSource& source) {
 }
 
 void log_rules(const LoadedRules& loaded) {
-  for (const auto& status : loaded.statuses)
-    if (status.state != scoring::RuleStatus::State::loaded && status.state != scoring::RuleStatus::State::disabled)
+  using State = scoring::RuleStatus::State;
+  for (const auto& status : loaded.statuses) {
+    if (status.state != State::loaded && status.state != State::disabled)
       spdlog::warn("rule \"{}\" is not loaded: {}:{}:{}: {}", status.rule, status.file, status.line, status.column,
                    status.reason);
+    if (status.state == State::loaded && !status.reason.empty())
+      spdlog::info("rule \"{}\": {}:{}:{}: {}", status.rule, status.file, status.line, status.column, status.reason);
+  }
 }
 
 Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -141,6 +145,9 @@ Result<void> Daemon::Impl::set_up() {
 Result<void> Daemon::Impl::open_kernel(const LoadedRules& loaded) {
   const Config& config = options.config;
   filter = filter_for(loaded.rules, config.filter.kinds);
+  const DenyList denials = deny_list(config.response, loaded.rules);
+  add_denials(filter, denials, respond::never_touched(config.response.never));
+  denying = denials.denying;
   probe::ProbeOptions probe_options;
   probe_options.reserved_ring_bytes = config.rings.reserved_bytes;
   probe_options.shard_ring_bytes = config.rings.shard_bytes;
@@ -197,14 +204,40 @@ Result<void> Daemon::Impl::open_pipeline(LoadedRules loaded) {
 void Daemon::Impl::open_response() {
   const respond::Policy& policy = options.config.response;
   if (policy.rules.empty() && policy.risk.empty()) return;
-  if (policy.uses(respond::Action::deny)) spdlog::warn("response \"deny\" is not available in this release: withheld");
   const auto untouchable = respond::protected_here(policy.never);
-  hands.emplace(untouchable, [this](uint32_t pid) { return pipeline->table().find_pid(pid); });
+  hands.emplace(
+      untouchable, [this](uint32_t pid) { return pipeline->table().find_pid(pid); },
+      [this] { return source->set_deny(probe::KernelSource::Deny::tell); });
   responder.emplace(policy, untouchable, *hands);
   pipeline->set_responder(&*responder);
   if (policy.acts())
     spdlog::warn("the agent acts on alerts{}: at most {} times a minute",
                  policy.dry_run ? " (dry run: only tells)" : "", policy.max_per_minute);
+  begin_denying(std::move(denying));
+}
+
+/// Where the kernel cannot, says so for each rule, loudly.
+void Daemon::Impl::begin_denying(respond::Denying next) {
+  using Deny = probe::KernelSource::Deny;
+  const bool dry_run = options.config.response.dry_run;
+  std::string failed;
+  if (!next.rules.empty()) {
+    if (!features.denies)
+      failed = "the kernel cannot refuse calls: BPF LSM is not active, or refuses our hooks";
+    else if (const auto set = source->set_deny(dry_run ? Deny::tell : Deny::refuse); !set)
+      failed = set.error().message;
+  }
+  if (!failed.empty())
+    for (const auto& [number, rule] : std::exchange(next.rules, {})) next.why_not[rule] = failed;
+  for (const auto& [number, rule] : next.rules)
+    spdlog::warn("calls that rule \"{}\" tells of are refused{}", rule, dry_run ? " (dry run: only told)" : "");
+  for (const auto& [rule, reason] : next.why_not) {
+    const std::string text = "Response \"deny\" of rule \"" + rule + "\" is not in force: " + reason;
+    spdlog::warn("{}", text);
+    raise({integrity_alert(wall_now_ns(), "Deny not in force", Severity::high, text)});
+  }
+  denying = next;
+  responder->set_denying(std::move(next));
 }
 
 void Daemon::Impl::open_sandboxing() {

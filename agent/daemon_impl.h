@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "agent/daemon.h"
+#include "agent/deny_list.h"
 #include "agent/host_resolver.h"
 #include "agent/http_output.h"
 #include "agent/notify.h"
@@ -27,6 +28,7 @@ struct Reload {
   LoadedRules loaded;
   FilterSpec filter;
   bool sequence_anew = false;  ///< sequence scoring has a new beginning
+  respond::Denying denying;
 };
 
 struct Daemon::Impl {
@@ -44,6 +46,7 @@ struct Daemon::Impl {
   ResponseNeeds needs;  // what was kept; a reload cannot get more
   std::optional<respond::KernelHands> hands;
   std::optional<respond::Responder> responder;
+  respond::Denying denying;
   std::optional<probe::KernelSource> source;
   std::optional<SequenceKeeper> sequence;
   std::unique_ptr<Sandboxing> sandboxing;  // null: [sandbox] enabled is false
@@ -66,6 +69,7 @@ struct Daemon::Impl {
   AlertProcess own_process;  // what alerts about the agent itself name
   std::future<Result<Reload>> reloading;
   bool reload_again = false;
+  uint64_t fleet_taken = 0;    // files of profiles from the collector
   bool sequence_anew = false;  // the next reload makes room in its maps
   std::string running_file;    // there while the agent runs, and after an end that was none of its own
   bool ended_badly = false;
@@ -83,6 +87,7 @@ struct Daemon::Impl {
   void open_response();
   void open_sandboxing();
   void drain_sandboxing();
+  void begin_denying(respond::Denying next);
   void look_after_sequence(uint64_t wall_ns);
   Result<void> watch(int fd);
   Result<void> round();
@@ -101,7 +106,7 @@ struct Daemon::Impl {
   void end();
 };
 
-/// Warns of rules that are not in force.
+/// Warns of rules that are not in force, and says which are shadowed, can never fire or are expensive.
 void log_rules(const LoadedRules& loaded);
 /// Ours: processes and kernel objects.
 SelfWatch::Self self_of(const probe::KernelSource& source);

@@ -52,7 +52,8 @@ bool needs_restart(const Config& now, const Config& next) {
          next.filter.budget_burst != now.filter.budget_burst || next.findings.quiet_s != now.findings.quiet_s ||
          next.containers.root != now.containers.root || next.sandbox.enabled != now.sandbox.enabled ||
          next.sandbox.socket != now.sandbox.socket || next.sandbox.service != now.sandbox.service ||
-         next.sandbox.from_collector != now.sandbox.from_collector || next.sandbox.jobs != now.sandbox.jobs ||
+         next.sandbox.from_collector != now.sandbox.from_collector ||
+         next.sequence.from_collector != now.sequence.from_collector || next.sandbox.jobs != now.sandbox.jobs ||
          next.sandbox.events_per_s != now.sandbox.events_per_s || next.sandbox.rules != now.sandbox.rules ||
          next.sandbox.background != now.sandbox.background || next.outputs.http.url != now.outputs.http.url ||
          next.outputs.http.format != now.outputs.http.format ||
@@ -148,6 +149,11 @@ void Daemon::Impl::begin_reload() {
     Config config = TRY(options.read_config());
     LoadedRules loaded = TRY(load_rules(config.rules.files, host_name(), config.rules.first));
     FilterSpec wanted = filter_for(loaded.rules, config.filter.kinds);
+    const respond::Policy& policy = response_needs_restart(config.response, needs, responder.has_value())
+                                        ? options.config.response
+                                        : config.response;
+    DenyList denials = deny_list(policy, loaded.rules);
+    add_denials(wanted, denials, respond::never_touched(policy.never));
     std::vector<std::string> warnings;
     const bool anew = sequence_anew || config.sequence != options.config.sequence || sequence->fleet_changed(config);
     if (anew) {
@@ -157,7 +163,7 @@ void Daemon::Impl::begin_reload() {
       TRY_VOID(source->reload(wanted));
     }
     for (const auto& warning : warnings) spdlog::warn("{}", warning);
-    return Reload{std::move(config), std::move(loaded), std::move(wanted), anew};
+    return Reload{std::move(config), std::move(loaded), std::move(wanted), anew, std::move(denials.denying)};
   });
 }
 
@@ -204,6 +210,7 @@ void Daemon::Impl::apply(Reload next) {
     responder->set_policy(next.config.response, untouchable);
     options.config.response = next.config.response;
   }
+  if (responder) begin_denying(std::move(next.denying));
   options.config.rules = next.config.rules;
   options.config.filter.kinds = next.config.filter.kinds;
   options.config.log = next.config.log;
@@ -256,6 +263,11 @@ void Daemon::Impl::look_after_sequence(uint64_t wall_ns) {
   for (const auto& word : sequence->tick(*source, *shipping, wall_ns)) {
     spdlog::warn("{}", word);
     raise({integrity_alert(wall_ns, "Sequence scoring impaired", Severity::medium, word)});
+  }
+  if (const uint64_t taken = sandboxing ? sandboxing->profiles_taken() : 0; taken != fleet_taken) {
+    fleet_taken = taken;
+    spdlog::info("the collector sent profiles of programs: they are taken in");
+    return begin_reload();
   }
   if (!sequence->wants_renewal(wall_ns)) return;
   spdlog::warn("sequence scoring has no room for more: what was not executed for longest is forgotten");

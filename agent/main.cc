@@ -14,6 +14,7 @@
 
 #include "agent/config.h"
 #include "agent/daemon.h"
+#include "agent/deny_list.h"
 #include "agent/replay.h"
 #include "agent/rules_loader.h"
 #include "agent/shipping.h"
@@ -58,10 +59,15 @@ int check(const Config& config) {
   std::vector<scoring::RuleStatus> statuses;
   auto rules = load_rules(config.rules.files, host_name(), config.rules.first);
   if (!rules) return fail(exit_config, rules.error());
+  using State = scoring::RuleStatus::State;
   for (const auto& status : rules->statuses)
-    if (status.state == scoring::RuleStatus::State::unsupported)
-      std::cout << status.file << ":" << status.line << ":" << status.column << ": rule \"" << status.rule
-                << "\" is not supported: " << status.reason << "\n";
+    if (status.state == State::unsupported || (status.state == State::loaded && !status.reason.empty()))
+      std::cout << status.file << ":" << status.line << ":" << status.column << ": rule \"" << status.rule << "\""
+                << (status.state == State::unsupported ? " is not supported: " : ": ") << status.reason << "\n";
+  const auto denials = deny_list(config.response, rules->rules);
+  for (const auto& [rule, reason] : denials.denying.why_not)
+    spdlog::error("[response.rules] \"{}\" = \"deny\": {}", rule, reason);
+  if (!denials.denying.why_not.empty()) return exit_config;
   std::cout << "good: " << rules->rules.size() << " rules\n";
   return 0;
 }

@@ -28,6 +28,12 @@ void Pipeline::feed(std::span<const std::byte> record) {
   watch_.evaluate(event_, alerts_);
   sequence_.evaluate(event_, alerts_);
   sink_.event(event_);
+  if (event_.kind == EventKind::denied && responder_ != nullptr) {
+    Alert about = scoring::alert_about(event_);
+    about.node = node_;
+    responder_->denied(event_, about, event_.boot_ns, responses_);
+    tell_responses(event_, event_.boot_ns);
+  }
   if (alerts_.empty()) return;
   for (Alert& alert : alerts_) deliver(event_, alert, event_.boot_ns);
   alerts_.clear();
@@ -49,10 +55,14 @@ void Pipeline::deliver(const Event& event, Alert& alert, uint64_t boot_ns) {
 
 void Pipeline::respond(const Event& event, const Alert& cause, uint64_t boot_ns) {
   responder_->respond(event, cause, boot_ns, responses_);
+  tell_responses(event, boot_ns);
+}
+
+void Pipeline::tell_responses(const Event& event, uint64_t boot_ns) {
   for (Alert& response : responses_) {
-    // What was done is one signed event each; what was withheld can come a thousand times a second, and is counted.
+    // What was done is one alert each; what was withheld or refused can come a thousand times a second, and is counted.
     bool admitted = true;
-    if (response.rule == respond::withheld_rule)
+    if (response.rule == respond::withheld_rule || response.rule == respond::refused_rule)
       admitted = findings_.admit(event, response, boot_ns, due_);
     else
       scoring::Findings::single(event, response, boot_ns);

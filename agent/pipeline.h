@@ -91,6 +91,7 @@ class Pipeline {
  private:
   void deliver(const Event& event, Alert& alert, uint64_t boot_ns);
   void respond(const Event& event, const Alert& cause, uint64_t boot_ns);
+  void tell_responses(const Event& event, uint64_t boot_ns);
   void deliver_due();
   [[nodiscard]] uint64_t boot_ns(uint64_t wall_ns) const {
     const auto offset = static_cast<uint64_t>(wall_offset_ns_);

@@ -86,6 +86,10 @@ std::string policy_digest(const scoring::RuleSet& rules, const FilterSpec& filte
   for (const auto& [prefix, access] : filter.prefixes) text += prefix + '\0' + std::to_string(access) + '\0';
   for (const auto& [name, access] : filter.names)
     text += name + '\0' + std::to_string(access.any) + ' ' + std::to_string(access.last) + '\0';
+  for (const Denial& denial : filter.denials)
+    text += "deny " + denial.rule + '\0' + std::to_string(denial.sets) + ' ' + std::to_string(denial.opens) + ' ' +
+            std::to_string(denial.access) + ' ' + std::to_string(denial.exec) + ' ' + std::to_string(denial.only) +
+            ' ' + std::to_string(denial.exempt) + '\0';
   return std::string(as_bytes(sha256(text)));
 }
 

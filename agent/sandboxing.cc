@@ -2,6 +2,7 @@
 
 #include "agent/pipeline.h"
 #include "agent/rules_loader.h"
+#include "agent/sequence_keeper.h"
 #include "agent/shipping.h"
 #include "common/base/file.h"
 
@@ -44,6 +45,7 @@ Sandboxing::~Sandboxing() { stop(); }
 std::vector<std::string> Sandboxing::start(const Config& config, const std::string& node) {
   std::vector<std::string> wrong;
   CommandRunnerOptions commands{config.state_dir + "/commands", node, config.sandbox.from_collector};
+  if (config.sequence.from_collector && config.sequence.mode != "off") commands.fleet_file = fleet_file(config);
   if (auto runner = CommandRunner::start(std::move(commands), *detonator_, *outbox_))
     commands_ = std::move(runner).value();
   else

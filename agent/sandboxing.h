@@ -39,6 +39,8 @@ class Sandboxing {
   void stop();
 
   void describe(Status::Sandbox& status) const;
+  /// Files of profiles that the collector has sent since the start.
+  [[nodiscard]] uint64_t profiles_taken() const { return commands_ ? commands_->counts().profiles : 0; }
 
  private:
   Sandboxing() = default;

@@ -3,6 +3,7 @@
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -48,6 +49,13 @@ Result<PublicKey> collector_key(const std::string& path) {
   return key;
 }
 
+std::vector<std::string> fleet_files(const Config& config) {
+  std::vector<std::string> files = config.sequence.import;
+  if (config.sequence.from_collector && ::access(fleet_file(config).c_str(), F_OK) == 0)
+    files.push_back(fleet_file(config));
+  return files;
+}
+
 std::string digest_of_files(const std::vector<std::string>& files) {
   std::string digests;
   for (const std::string& file : files)
@@ -82,6 +90,8 @@ probe::SequenceOptions options_of(const Config& config, std::vector<std::string>
 
 }  // namespace
 
+std::string fleet_file(const Config& config) { return config.state_dir + "/fleet"; }
+
 SequenceKeeper::SequenceKeeper(const Config& config, PrivateKey key)
     : config_(config), book_(book_options(config), std::move(key)) {}
 
@@ -109,7 +119,7 @@ probe::SequenceOptions SequenceKeeper::begin(uint64_t now_ns, std::vector<std::s
 // A file that cannot be used is said so, and does not keep the others, or the agent, from working.
 void SequenceKeeper::import(const Config& config, probe::SequenceOptions& options, uint64_t now_ns,
                             std::vector<std::string>& warnings) {
-  const auto& files = config.sequence.import;
+  const auto files = fleet_files(config);
   fleet_digest_ = digest_of_files(files);
   imported_ = 0;
   if (files.empty()) return;
@@ -143,7 +153,7 @@ void SequenceKeeper::import(const Config& config, probe::SequenceOptions& option
 
 bool SequenceKeeper::fleet_changed(const Config& config) {
   if (config.sequence.mode == "off") return false;
-  const std::string now = digest_of_files(config.sequence.import);
+  const std::string now = digest_of_files(fleet_files(config));
   const std::lock_guard lock(book_lock_);
   return now != fleet_digest_;
 }

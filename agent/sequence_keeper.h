@@ -15,6 +15,9 @@
 
 namespace shrike::agent {
 
+/// Where profiles that the collector sent are kept.
+std::string fleet_file(const Config& config);
+
 /// Used by the loop thread only, but for renewal() and fleet_changed().
 class SequenceKeeper {
  public:

@@ -31,9 +31,13 @@ std::string status_to_json(const Status& s) {
   out["public_key"] = s.public_key;
   out["time"] = rfc3339(s.time_ns);
   out["start_time"] = rfc3339(s.start_time_ns);
-  out["features"] = {{"bpf_lsm", s.features.bpf_lsm},     {"io_uring_ops", s.features.io_uring_ops},
-                     {"cgroup_v2", s.features.cgroup_v2}, {"signal_origin", s.features.signal_origin},
-                     {"tcp_state", s.features.tcp_state}, {"task_iterator", s.features.task_iterator},
+  out["features"] = {{"bpf_lsm", s.features.bpf_lsm},
+                     {"denies", s.features.denies},
+                     {"io_uring_ops", s.features.io_uring_ops},
+                     {"cgroup_v2", s.features.cgroup_v2},
+                     {"signal_origin", s.features.signal_origin},
+                     {"tcp_state", s.features.tcp_state},
+                     {"task_iterator", s.features.task_iterator},
                      {"notes", s.features.notes}};
   out["filter"] = {{"kinds", s.kinds}, {"prefixes", s.filter_prefixes}, {"names", s.filter_names}};
   out["rules"] = {

@@ -263,7 +263,8 @@ void by_kind(benchmark::State& state) {
 }
 void kinds_there_are(benchmark::internal::Benchmark* bench) {
   for (int k = 1; k < static_cast<int>(event_kind_count); ++k)
-    if (kind_name(static_cast<EventKind>(k)) != "none") bench->Args({k, 1});
+    if (kind_name(static_cast<EventKind>(k)) != "none")
+      for (const int times : {1, 10}) bench->Args({k, times});
 }
 
 // A compiler run by make below a shell below sshd: as deep as ordinary work is.

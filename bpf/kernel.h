@@ -192,6 +192,7 @@ typedef struct {
 
 struct signal_struct {
 	atomic_t live;
+	int nr_threads;
 	int group_exit_code;
 	unsigned int flags;
 	struct pid *pids[4];
@@ -237,6 +238,11 @@ struct linux_binprm {
 	int argc;
 	const char *filename;
 	const char *interp;
+	char buf[256];
+} __kernel_type;
+
+struct vm_area_struct {
+	struct file *vm_file;
 } __kernel_type;
 
 struct seq_file {

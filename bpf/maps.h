@@ -3,7 +3,7 @@
  * Every map. Weak: each object that includes this defines them, and linking makes one of them.
  *
  *   shared by all generations (the loader re-uses the old ones' fds): reserved, shards, sequences, counters, active,
- *   asleep, owner, entries, notes, budgets; its own per generation: the rest. All but the rings and `asleep` are frozen
+ *   asleep, owner, ancestors, ended, entries, notes, refused, budgets; its own per generation: the rest. All but the rings and `asleep` are frozen
  *   against user space once filled: what is changed later, a program of ours changes (settings.bpf.c).
  */
 #ifndef SHRIKE_MAPS_H
@@ -117,6 +117,18 @@ struct {
 	__type(value, struct shrike_name_access);
 } names __weak SEC(".maps");
 
+/* The agent's ancestors, to which nothing is refused: seen when refusing was switched on last. */
+#define ANCESTORS_MAX 32
+struct ancestors {
+	struct owner of[ANCESTORS_MAX]; /* up to the first that is nobody */
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ancestors);
+} ancestors __weak SEC(".maps");
+
 /* Files named as objects: two tables (shrike_filter.h), written by settings.bpf.c while programs run. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -136,6 +148,14 @@ struct {
 	__type(key, __u64);
 	__type(value, struct budget);
 } budgets __weak SEC(".maps");
+
+/* By thread group leader, where the kernel does not tell the last thread of a process (process.bpf.c): 1: it was told. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u64);
+} ended __weak SEC(".maps");
 
 /* Path arguments as they were when the call was entered (entry.h). */
 #define ENTRY_TEXT 256
@@ -177,6 +197,14 @@ struct noted_path {
 	__u32 pad;
 	struct walk_buffer walked;
 };
+/* The path of what is refused to a task (deny/deny.bpf.c). */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct walk_buffer);
+} refused __weak SEC(".maps");
+
 struct note {
 	__u32 call; /* enum shrike_call it was made in, 0: taken */
 	__u32 sets; /* of objects that it is in */

@@ -33,6 +33,12 @@ static __always_inline char *walk_text(__u32 into)
 		return NULL;
 	return into ? n->path[1].walked.text : n->path[0].walked.text;
 }
+#elif defined(SHRIKE_DENYING)
+/* So can these: into the task's own buffer. */
+static __always_inline char *walk_text(__u32 into)
+{
+	return bpf_task_storage_get(&refused, bpf_get_current_task_btf(), 0, 0);
+}
 #else
 static __always_inline char *walk_text(__u32 into)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause
 /* Processes: fork, exec, failed exec, exit, and those that were there before us. */
 #include "entry.h"
+#include "late.h"
 #include "named.h"
 
 #define CLONE_VM 0x00000100
@@ -27,7 +28,6 @@
 #define NR32_clone 120
 #define NR32_vfork 190
 #define SIGNAL_GROUP_EXIT 4
-#define FAILED_ARGS 128 /* arguments of a failed exec that are looked at */
 
 /* The flags the caller asked for: an argument, or for clone3 a number in user memory. */
 static __always_inline __u64 asked_flags(struct task_struct *parent)
@@ -194,13 +194,17 @@ static long add_argument(__u32 index, struct arguments *a)
 	__u64 pointer = 0, end = at_most(a->end, SCRATCH_TEXT);
 	long n;
 
-	if (a->wide)
-		bpf_probe_read_user(&pointer, 8, (const void *)(a->user + 8 * index));
-	else
-		bpf_probe_read_user(&pointer, 4, (const void *)(a->user + 4 * index));
-	if (!pointer)
-		return 1;
 	a->more = 1;
+	n = a->wide ? bpf_probe_read_user(&pointer, 8, (const void *)(a->user + 8 * index))
+		    : bpf_probe_read_user(&pointer, 4, (const void *)(a->user + 4 * index));
+	if (n) { /* the list itself is not in memory: where it ends is not known */
+		a->fault = 1;
+		return 1;
+	}
+	if (!pointer) {
+		a->more = 0;
+		return 1;
+	}
 	if (end - a->begin >= SHRIKE_ARGV_MAX)
 		return 1;
 	n = read_user_string(a->s->text + end, SHRIKE_ARGV_MAX, pointer);
@@ -214,26 +218,18 @@ static long add_argument(__u32 index, struct arguments *a)
 	return 0;
 }
 
-/* argv of a call that failed: nothing but user memory has it. */
-static __always_inline void record_arguments(struct scratch *s, __u64 user, bool wide)
+/* argv of a call that failed: nothing but user memory has it. True: the record is put aside, and sent with it later. */
+static __always_inline bool record_arguments(struct task_struct *task, struct scratch *s, __u64 user, bool wide)
 {
-	struct arguments a = {.s = s, .user = user, .wide = wide, .more = 1};
-	__u32 length;
+	struct arguments a = {.s = s, .user = user, .wide = wide};
 
 	a.begin = a.end = text_used(&s->record);
-	bpf_loop(FAILED_ARGS, add_argument, &a, 0);
-	length = a.end - a.begin;
-	if (length > SHRIKE_ARGV_MAX) {
-		length = SHRIKE_ARGV_MAX;
-		a.more = 1;
-	}
-	if (length)
-		length--;
-	if (a.count == FAILED_ARGS)
-		a.more = 1;
-	s->record.arg[2] = a.count;
-	record_span(&s->record, SHRIKE_S_PATH2, a.begin, length,
-		    SHRIKE_SPAN_USER | (a.more ? SHRIKE_SPAN_TRUNCATED : 0) | (a.fault ? SHRIKE_SPAN_FAULT : 0));
+	if (user) /* a list that is NULL is an empty one */
+		bpf_loop(FAILED_ARGS, add_argument, &a, 0);
+	if (a.fault && calls_back && record_later(task, s, user, wide))
+		return true;
+	record_argument_span(&s->record, a.begin, a.end, a.count, a.more, a.fault);
+	return false;
 }
 
 SEC("tp_btf/sys_exit")
@@ -267,7 +263,8 @@ int BPF_PROG(exit_exec, struct pt_regs *regs, long ret)
 	record_call(&s->record, &c, ret);
 	record_given(SHRIKE_S_PATH, 0, &g);
 	record_directory(s, task, at && !g.absolute ? (__s32)c.arg[0] : AT_FDCWD, INTO_REAL);
-	record_arguments(s, at ? c.arg[2] : c.arg[1], !(c.flags & SHRIKE_F_COMPAT32));
+	if (record_arguments(task, s, at ? c.arg[2] : c.arg[1], !(c.flags & SHRIKE_F_COMPAT32)))
+		return 0;
 	record_finish(s, SHRIKE_CLASS_LIFECYCLE, s->record.task.tgid);
 	return 0;
 }
@@ -275,11 +272,18 @@ int BPF_PROG(exit_exec, struct pt_regs *regs, long ret)
 /* Was this the last thread of its process? */
 static __always_inline bool group_dead(void *ctx, struct task_struct *task)
 {
-	/* Since 6.16 an argument says so. Before, two threads that end at once may both find the count at zero: then
-	 * the process ends twice, which readers must bear. */
+	__u64 *told;
+
+	/* Since 6.16 an argument says so. */
 	if (bpf_core_field_exists(struct trace_event_raw_sched_process_exit, group_dead))
 		return ((__u64 *)ctx)[1] & 1;
-	return task->signal->live.counter == 0;
+	if (task->signal->live.counter)
+		return false;
+	if (task->signal->nr_threads <= 1)
+		return true;
+	/* Threads that end at once all find the count at zero: the first to come here ends the process. */
+	told = bpf_task_storage_get(&ended, task->group_leader, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return !told || !__sync_lock_test_and_set(told, 1);
 }
 
 SEC("tp_btf/sched_process_exit")

@@ -241,6 +241,42 @@ static __always_inline void record_output(struct shrike_record *r, enum shrike_c
 		*sleeper = 1;
 }
 
+/*
+ * A record that is made in the reserved ring itself, for programs that can be preempted and so have no buffer of a core.
+ * NULL, and counted, when there is no room. What is begun must be finished.
+ */
+struct placed {
+	struct shrike_record record;
+	char text[PATH_END];
+};
+
+static __always_inline struct placed *placed_begin(enum shrike_kind kind)
+{
+	__u32 ring = 0;
+	__u64 *sequence = bpf_map_lookup_elem(&sequences, &ring);
+	__u64 number = sequence ? __sync_fetch_and_add(sequence, 1) : 0;
+	struct placed *p = NULL;
+
+	if (bpf_ringbuf_query(&reserved, BPF_RB_AVAIL_DATA) < filter.privilege_room)
+		p = bpf_ringbuf_reserve(&reserved, sizeof(*p), 0);
+	if (!p) {
+		count_lost(SHRIKE_CLASS_PRIVILEGE, SHRIKE_LOST_RING);
+		return NULL;
+	}
+	record_start(&p->record, kind);
+	p->record.size = sizeof(*p);
+	p->record.sequence = number;
+	return p;
+}
+
+static __always_inline void placed_finish(struct placed *p)
+{
+	__u64 *sleeper = reader_asleep();
+
+	count_sent(SHRIKE_CLASS_PRIVILEGE);
+	bpf_ringbuf_submit(p, sleeper ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
 static __always_inline void record_finish(struct scratch *s, enum shrike_class class, __u32 tgid)
 {
 	record_output(&s->record, class, tgid, SHRIKE_RECORD_MAX);

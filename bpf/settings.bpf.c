@@ -24,6 +24,27 @@ static __always_inline bool is_owner(void)
 	return o->start_ns == start && o->tgid == task->tgid;
 }
 
+/* Those that live now, nearest first. A dead one's children are pid 1's, which is spared anyway. */
+static __always_inline void note_ancestors(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 key = 0;
+	struct ancestors *a = bpf_map_lookup_elem(&ancestors, &key);
+
+	if (!a)
+		return;
+	for (int i = 0; i < ANCESTORS_MAX; i++) {
+		task = task->real_parent;
+		a->of[i].start_ns = task->group_leader->start_boottime;
+		a->of[i].tgid = task->tgid;
+		if (task->tgid <= 1) {
+			if (i + 1 < ANCESTORS_MAX)
+				a->of[i + 1].start_ns = 0;
+			return;
+		}
+	}
+}
+
 /* Fills the table that does not count, which then does. `current` is the first one's: all behind it is copied. */
 static __always_inline int set_objects(__u64 user)
 {
@@ -53,6 +74,8 @@ int change_setting(struct shrike_setting *setting)
 		return EPERM;
 	if (what == SHRIKE_SET_OBJECTS)
 		return set_objects(value);
+	if (what == SHRIKE_ACTIVE_DENY)
+		note_ancestors();
 	word = bpf_map_lookup_elem(&active, &what);
 	if (!word)
 		return EINVAL;

@@ -19,13 +19,22 @@ enum shrike_program {
 	SHRIKE_ON_TCP_STATE = 6,
 	SHRIKE_ON_URING = 7,
 	SHRIKE_ON_LSM = 8,
+	SHRIKE_ON_DENY = 9,
 	SHRIKE_PROGRAMS = 16
 };
 
 /* Words in the map `active`: what the agent switches while the programs run (settings.bpf.c). */
 enum shrike_active {
 	SHRIKE_ACTIVE_GENERATION = 0, /* of the programs that report */
-	SHRIKE_ACTIVE_WORDS = 1
+	SHRIKE_ACTIVE_DENY = 1,       /* enum shrike_deny */
+	SHRIKE_ACTIVE_WORDS = 2
+};
+
+/* What becomes of a call that is to be refused. */
+enum shrike_deny {
+	SHRIKE_DENY_OFF = 0,
+	SHRIKE_DENY_TELL = 1, /* it is done, and told */
+	SHRIKE_DENY_REFUSE = 2
 };
 
 /* What the program change_setting is run with. Returns 0, or an errno number. */

@@ -74,6 +74,7 @@ enum shrike_kind {
 	SHRIKE_TOCTOU = 112, /* a user-memory argument differed between entry and exit; of addresses: socket.local as it was
 			   at entry, .remote at exit, .family and .protocol their families */
 	SHRIKE_SEQUENCE = 113, /* sequence scoring: bpf/sequence/shrike_sequence.h says what is in arg */
+	SHRIKE_DENIED = 114,   /* refused, or would have been: bpf/deny */
 	SHRIKE_KIND_MAX = 128
 };
 
@@ -198,6 +199,8 @@ struct shrike_record {
 	 *   prctl: the call's arguments; seccomp() is shown as prctl(PR_SET_SECCOMP, mode, flags)
 	 *   module_load: the call's arguments, PATH2: the module's options; keyctl: add_key, request_key: PATH: description,
 	 *   PATH2: type
+	 *   denied: the rule's number, what was tried (enum shrike_access, or SHRIKE_TRIED_*), 1 when it was refused and 0 when
+	 *   it only would have been, open: its flags, -, sets of objects that the file, or the program, is in; REAL: its path
 	 *   uring_setup: entries, flags, fd; uring_op: opcode, fd or dirfd, io_kiocb's flags, user_data
 	 *   otherwise: the call's arguments
 	 */

@@ -96,6 +96,29 @@ static inline __attribute__((always_inline)) __u32 shrike_object_hash(__u64 inod
 	return (__u32)((inode + ((__u64)device << 40)) * 0x9e3779b97f4a7c15ull >> 40) % SHRIKE_OBJECT_SLOTS;
 }
 
+#define SHRIKE_NEVER_SET (1u << 31) /* the set of programs whose processes nothing is refused to; no rule's */
+
+/* What is refused (bpf/deny): all that is asked of one call at once. */
+struct shrike_denial {
+	__u64 rule;   /* its number, in the event */
+	__u32 sets;   /* of objects: the file, or the program, is in one of these */
+	__u32 only;   /* of executables: 0, or the process's is in one of these */
+	__u32 exempt; /* of executables: the process's is in none of these */
+	__u32 access; /* enum shrike_access but for opens, and SHRIKE_TRIED_EXEC */
+	__u32 opens;  /* bit n: opens with O_ACCMODE n */
+	__u32 pad;
+};
+#define SHRIKE_TRIED_OPEN (1u << 16)
+#define SHRIKE_TRIED_EXEC (1u << 17) /* exec, or to map it as code */
+#define SHRIKE_DENIALS_MAX 32
+
+/* Becomes `const volatile struct shrike_denials denials` in the read-only data of bpf/deny. */
+struct shrike_denials {
+	__u32 count;
+	__u32 sets; /* of all of them */
+	struct shrike_denial of[SHRIKE_DENIALS_MAX];
+};
+
 /* Becomes `const volatile struct shrike_filter filter` in the objects' read-only data. */
 struct shrike_filter {
 	__u64 kinds[2];        /* bit k: kind k leaves the kernel */

@@ -27,7 +27,6 @@ struct Checked {
   std::vector<ProfileRow> profiles;        ///< accepted, lane telemetry
   uint64_t alerts_unread = 0;              ///< events of the alerts lane in which no alert could be read
   std::vector<DetonationRow> detonations;  ///< accepted, lane telemetry
-  std::vector<ProfileRow> profiles;        ///< the same
   std::vector<CommandNews> commands;       ///< the same
 };
 

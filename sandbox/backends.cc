@@ -66,6 +66,8 @@ void Backends::reserve(unsigned slot) {
   if (auto done = impl_->trace->prepare(slot % process::EbpfTrace::slots); !done) impl_->without_trace(done.error());
 }
 
+Result<void> Backends::activate(bool active) { return impl_->trace ? impl_->trace->activate(active) : Result<void>(); }
+
 bool Backends::release(unsigned slot, pid_t process) {
   if (impl_->trace) impl_->trace->release(slot % process::EbpfTrace::slots);
   return process::remove_left_cgroup(impl_->cgroups, process::job_group_name(process));

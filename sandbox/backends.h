@@ -23,6 +23,9 @@ class Backends {
 
   /// In the service, before it forks the process of a job: makes what a place among those at once needs of it.
   void reserve(unsigned slot);
+  /// Jobs run now, or none does any more: what costs all of this host is there only meanwhile. Before run(), by the
+  /// service or by a process of its own. Errors: errno; then nothing may run.
+  Result<void> activate(bool active);
   /// In the service, when that process is gone: takes away what it left. False: something is still there, ask again.
   bool release(unsigned slot, pid_t process);
   /// In the process of a job, before there is one: makes what does not depend on it. Errors: which step.

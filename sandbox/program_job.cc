@@ -38,6 +38,7 @@ Result<void> run_job(const JobOptions& options) {
   }
   auto backends = Backends::open(options.ebpf);
   if (!backends) return refuse(backends.error());
+  if (auto active = backends->activate(true); !active) return refuse(active.error());
   Teller teller(Fd(::dup(channel.fd())), job->limits);
   const Report report = backends->run(*job, std::move(*files), teller);
   return teller.finish(report);

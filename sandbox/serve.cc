@@ -27,6 +27,7 @@ namespace {
 
 constexpr unsigned slots_max = 64;
 constexpr int tick_ms = 100;
+constexpr uint64_t rest_after_ns = 10'000'000'000;
 
 Result<Fd> listen_at(const std::string& path) {
   sockaddr_un address{};
@@ -110,8 +111,11 @@ void Service::answer(Worker& worker, const std::string& caller, const std::strin
   word.kind = ServeWord::Kind::answer;
   word.verdict = static_cast<uint8_t>(Ledger::Answer::refused);
   Fd report;
-  auto verdict = worker.begun ? Result<Ledger::Verdict>(Error{"one job for one client"})
-                              : ledger_.begin(caller, id, most, wall_now_ns());
+  auto active = backends_.activate(true);
+  idle_since_ns_ = 0;
+  auto verdict = worker.begun || !active
+                     ? Result<Ledger::Verdict>(active ? Error{"one job for one client"} : active.error())
+                     : ledger_.begin(caller, id, most, wall_now_ns());
   if (!verdict) {
     word.text = verdict.error().message;
   } else {
@@ -185,6 +189,17 @@ void Service::stop() {
   }
 }
 
+/// After a while without a job nobody on this host pays for the trace.
+void Service::rest() {
+  if (std::any_of(workers_.begin(), workers_.end(), [](const Worker& worker) { return worker.begun; })) {
+    idle_since_ns_ = 0;
+    return;
+  }
+  const uint64_t now = boot_now_ns();
+  if (idle_since_ns_ == 0) idle_since_ns_ = now;
+  if (now - idle_since_ns_ >= rest_after_ns) static_cast<void>(backends_.activate(false));
+}
+
 Result<void> Service::run() {
   keep_ready();
   for (;;) {
@@ -204,6 +219,7 @@ Result<void> Service::run() {
     }
     std::erase_if(workers_, [this](const Worker& worker) { return clear(worker); });
     keep_ready();
+    rest();
   }
   stop();
   return {};

@@ -47,6 +47,7 @@ class Service {
   void bury(Worker& worker, const std::string& why);
   bool clear(const Worker& worker);
   [[nodiscard]] std::optional<unsigned> free_slot() const;
+  void rest();
   void stop();
 
   Backends& backends_;
@@ -54,6 +55,7 @@ class Service {
   Fd listener_, signals_;
   const ServeOptions& options_;
   std::list<Worker> workers_;
+  uint64_t idle_since_ns_ = 0;  // CLOCK_BOOTTIME; 0: a job runs, or nobody has looked yet
 };
 
 /// What the process of a job does, from its client to the report. Never returns to the service.

@@ -21,12 +21,13 @@ constexpr size_t address_room = 112;  // a Unix socket's path has 108 bytes at m
 constexpr bool known(uint16_t kind) {
   return (kind >= SHRIKE_FORK && kind <= SHRIKE_TASK) || (kind >= SHRIKE_OPEN && kind <= SHRIKE_CHROOT) ||
          (kind >= SHRIKE_SOCKET && kind <= SHRIKE_TCP_STATE) || (kind >= SHRIKE_SETID && kind <= SHRIKE_URING_OP) ||
-         kind == SHRIKE_TOCTOU || kind == SHRIKE_SEQUENCE;
+         (kind >= SHRIKE_TOCTOU && kind <= SHRIKE_DENIED);
 }
 
 // Kinds whose PATH is a name or a file's content and must not be made a path.
 constexpr bool path_is_name(uint16_t kind) {
-  return kind == SHRIKE_MEMFD || kind == SHRIKE_PRCTL || kind == SHRIKE_MODULE_UNLOAD || kind == SHRIKE_KEYCTL;
+  return kind == SHRIKE_MEMFD || kind == SHRIKE_PRCTL || kind == SHRIKE_MODULE_UNLOAD || kind == SHRIKE_KEYCTL ||
+         kind == SHRIKE_DENIED;
 }
 constexpr bool is_process(uint16_t kind) {
   return kind == SHRIKE_EXEC || kind == SHRIKE_EXEC_FAILED || kind == SHRIKE_TASK;

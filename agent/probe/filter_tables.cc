@@ -96,6 +96,19 @@ Result<FilterTables> filter_tables(const FilterSpec& spec, const FilterLimits& l
     out.names.emplace_back(key, access);
     filter.name_access |= access.any | access.last;
   }
+  if (spec.denials.size() > denials_max)
+    return Error{"filter: " + std::to_string(spec.denials.size()) + " denials, at most " + std::to_string(denials_max)};
+  for (const Denial& denial : spec.denials) {
+    out.denials.of[out.denials.count++] = {
+        .rule = denial_number(denial.rule),
+        .sets = denial.sets,
+        .only = denial.only,
+        .exempt = denial.exempt,
+        .access = (denial.access & access_all) | (denial.exec ? SHRIKE_TRIED_EXEC : 0),
+        .opens = denial.opens,
+        .pad = 0};
+    out.denials.sets |= denial.sets;
+  }
   if (out.prefixes.size() > prefixes_max)
     return Error{"filter: " + std::to_string(out.prefixes.size()) + " path prefixes, at most " +
                  std::to_string(prefixes_max)};

@@ -27,6 +27,7 @@ struct FilterTables {
   shrike_call_tables calls{};
   std::vector<std::pair<shrike_prefix, uint32_t>> prefixes;
   std::vector<std::pair<shrike_name, shrike_name_access>> names;
+  shrike_denials denials{};
 
   [[nodiscard]] bool wants(EventKind kind) const;
   /// Is there a call whose entry (exit) must be seen?
@@ -40,7 +41,7 @@ inline constexpr size_t names_max = 16384;
 
 /// Pure. Where the kernel's form cannot say exactly what is wanted, it lets more through: prefixes are cut to
 /// SHRIKE_PREFIX_MAX bytes, the empty prefix and names longer than SHRIKE_NAME_MAX bytes become "any path".
-/// Errors: more prefixes or names than the maximum.
+/// Errors: more prefixes, names or denials than the maximum.
 Result<FilterTables> filter_tables(const FilterSpec& spec, const FilterLimits& limits);
 
 }  // namespace shrike::probe

@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "agent/probe/libbpf_words.h"
 #include "agent/probe/lsm_object.h"
@@ -31,7 +32,8 @@ namespace shrike::probe {
 namespace {
 
 // What each generation has for itself; all other maps are shared.
-constexpr std::string_view own_maps[] = {"prefixes", "names", "objects", "on_enter", "on_exit", "own_objects"};
+constexpr std::string_view own_maps[] = {"prefixes", "names",       "objects",     "on_enter",
+                                         "on_exit",  "own_objects", "late_records"};
 // Without these there is nothing to watch processes with.
 constexpr std::string_view essential[] = {"sys_exit", "on_fork", "on_exec", "on_exit_process", "change_setting"};
 
@@ -108,10 +110,12 @@ struct KernelObject::Impl {
   shrike_bpf* skeleton = nullptr;
   std::vector<Fd> shard_rings;
   std::vector<bpf_link*> links;
-  std::optional<LsmObject> lsm;  // where BPF LSM is active
+  std::vector<LsmObject> lsm;  // where BPF LSM is active: those that note, those that refuse
   KernelSource::Ids ids;
   std::map<std::string, uint32_t> program_ids;
   uint32_t task_lookup = 0;
+  bool calls_back = false;
+  bool shares = false;                                // most maps with a generation before it
   std::set<std::string, std::less<>> missing_points;  // programs whose tracepoint this kernel does not have
 
   Impl() = default;
@@ -165,6 +169,7 @@ void KernelObject::Impl::choose_programs(const FilterTables& tables, const std::
     return kernel != nullptr && btf__find_by_name_kind(kernel, function, BTF_KIND_FUNC) > 0;
   };
   task_lookup = has("bpf_task_from_vpid") ? 2 : has("bpf_task_from_pid") ? 1 : 0;
+  calls_back = has("bpf_task_work_schedule_resume_impl") && has("bpf_copy_from_user_str");
   btf__free(kernel);
 }
 
@@ -261,9 +266,10 @@ Result<void> KernelObject::Impl::seal(const KernelSource::Ids& beside) {
   bpf_object__for_each_map(map, skeleton->obj) {
     const std::string_view name = bpf_map__name(map);
     if (bpf_map__is_internal(map) || name == "asleep" || name == "reserved") continue;
-    // EPERM: it is shared, and frozen already. EBUSY: somebody has it mapped, and can write to it.
-    if (::bpf_map_freeze(bpf_map__fd(map)) != 0 && errno != EPERM)
-      return errno_error("freezing map " + std::string(name));
+    if (name == "late_records") continue;            // holds what the kernel allows in no frozen map
+    if (shares && !is_in(name, own_maps)) continue;  // the generation before has frozen it
+    // EBUSY: somebody has it mapped already, and can write to it.
+    if (::bpf_map_freeze(bpf_map__fd(map)) != 0) return errno_error("freezing map " + std::string(name));
   }
   return {};
 }
@@ -271,16 +277,24 @@ Result<void> KernelObject::Impl::seal(const KernelSource::Ids& beside) {
 // Beside the rest, and never needed: what is refused here costs only what LSM hooks would have shown.
 void KernelObject::Impl::load_lsm(const FilterTables& tables, uint64_t generation, Features& features) {
   if (!features.bpf_lsm) return;
-  auto loaded = LsmObject::load(tables, generation, [this](const std::string& name) {
+  const auto map_of = [this](const std::string& name) {
     const bpf_map* map = find(name);
     return map == nullptr ? -1 : bpf_map__fd(map);
-  });
-  if (loaded.ok()) {
-    lsm = std::move(loaded).value();
-    return;
+  };
+  if (tables.denials.count > 0) {
+    if (auto loaded = LsmObject::load_denying(tables, generation, map_of, features.notes)) {
+      features.denies = true;
+      lsm.push_back(std::move(loaded).value());
+    } else {
+      note(features, loaded.error().message);
+    }
   }
-  features.bpf_lsm = false;
-  note(features, loaded.error().message);
+  if (auto loaded = LsmObject::load(tables, generation, map_of)) {
+    lsm.push_back(std::move(loaded).value());
+  } else {
+    features.bpf_lsm = false;
+    note(features, loaded.error().message);
+  }
 }
 
 void KernelObject::Impl::say_what_is_there(Features& features) const {
@@ -312,16 +326,19 @@ Result<KernelObject> KernelObject::load(const FilterTables& tables, uint64_t gen
   }
   const Impl* shared = shared_with == nullptr ? nullptr : shared_with->impl_.get();
   std::set<std::string> refused;
+  bool no_callbacks = false;
   for (;;) {
     LibbpfWords words;
     auto impl = std::make_unique<Impl>();
     impl->skeleton = shrike_bpf__open();
     if (impl->skeleton == nullptr) return errno_error("BPF object: " + last_words(words.text));
+    impl->shares = shared != nullptr;
     impl->choose_programs(tables, refused, features);
     impl->skeleton->rodata->filter = tables.filter;
     impl->skeleton->rodata->calls = tables.calls;
     impl->skeleton->rodata->generation = generation;
     impl->skeleton->rodata->task_lookup = impl->task_lookup;
+    impl->skeleton->rodata->calls_back = impl->calls_back && !no_callbacks ? 1 : 0;
     impl->skeleton->rodata->lsm_active = features.bpf_lsm ? 1 : 0;
     TRY_VOID(impl->prepare_maps(tables, sizes, shared));
     if (const int error = shrike_bpf__load(impl->skeleton); error != 0) {
@@ -329,6 +346,7 @@ Result<KernelObject> KernelObject::load(const FilterTables& tables, uint64_t gen
       const Error why = errno_error("BPF program " + program + ": " + last_words(words.text), -error);
       if (::geteuid() != 0 && (error == -EPERM || error == -EACCES))
         return Error{"loading BPF programs needs root, or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN", -error};
+      if (program == "exit_exec" && !std::exchange(no_callbacks, true)) continue;  // without what it can do without
       if (program.empty() || is_in(program, essential) || !refused.insert(program).second) return why;
       note(features, "this kernel refuses " + why.message);
       continue;
@@ -337,6 +355,7 @@ Result<KernelObject> KernelObject::load(const FilterTables& tables, uint64_t gen
     TRY_VOID(impl->fill_maps(tables, features));
     impl->load_lsm(tables, generation, features);
     impl->say_what_is_there(features);
+    features.late_arguments = impl->skeleton->rodata->calls_back != 0;
     return KernelObject(std::move(impl));
   }
 }
@@ -360,9 +379,9 @@ Result<void> KernelObject::attach(Features& features, const KernelSource::Ids& b
     }
     note(features, why.message);
   }
-  if (impl_->lsm) {
-    if (const auto attached = impl_->lsm->attach(); !attached.ok()) {
-      features.bpf_lsm = false;
+  for (LsmObject& hooks : impl_->lsm) {
+    if (const auto attached = hooks.attach(); !attached.ok()) {
+      (hooks.programs().contains("deny_open") ? features.denies : features.bpf_lsm) = false;
       note(features, attached.error().message);
     }
   }
@@ -418,13 +437,13 @@ void KernelObject::Impl::read_ids() {
     keep(ids.programs, id);
     if (id != 0) program_ids[bpf_program__name(program)] = id;
   }
-  if (lsm) {
-    for (const auto& [name, id] : lsm->programs()) {
+  for (const LsmObject& hooks : lsm) {
+    for (const auto& [name, id] : hooks.programs()) {
       keep(ids.programs, id);
       program_ids[name] = id;
     }
-    for (const uint32_t id : lsm->own_maps()) keep(ids.maps, id);
-    for (const uint32_t id : lsm->links()) keep(ids.links, id);
+    for (const uint32_t id : hooks.own_maps()) keep(ids.maps, id);
+    for (const uint32_t id : hooks.links()) keep(ids.links, id);
   }
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, skeleton->obj)

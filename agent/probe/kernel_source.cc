@@ -35,10 +35,13 @@ static_assert(static_cast<int>(EventClass::privilege) == SHRIKE_CLASS_PRIVILEGE)
 static_assert(static_cast<int>(EventClass::file) == SHRIKE_CLASS_FILE);
 static_assert(static_cast<int>(EventClass::network) == SHRIKE_CLASS_NETWORK);
 static_assert(sizeof(shrike_counters) % 64 == 0);
+static_assert(static_cast<int>(KernelSource::Deny::tell) == SHRIKE_DENY_TELL);
+static_assert(static_cast<int>(KernelSource::Deny::refuse) == SHRIKE_DENY_REFUSE);
 
 // By enum shrike_program: the names of the BPF functions.
-constexpr const char* program_names[] = {"sys_enter", "sys_exit",     "on_fork",         "on_exec",   "on_exit_process",
-                                         "on_signal", "on_tcp_state", "on_uring_submit", "lsm_unlink"};
+constexpr const char* program_names[] = {"sys_enter",       "sys_exit",  "on_fork",      "on_exec",
+                                         "on_exit_process", "on_signal", "on_tcp_state", "on_uring_submit",
+                                         "lsm_unlink",      "deny_open"};
 constexpr uint32_t shards_max = SHRIKE_RINGS_MAX - 1;
 // How long a file may have another name than its own and be missed under any third one, where no event told of it.
 constexpr auto objects_period = std::chrono::seconds(1);
@@ -309,6 +312,12 @@ Result<size_t> KernelSource::prime(const RecordCallback& callback) {
   }
   if (have != 0) return Error{"task iterator: ends in the middle of a record"};
   return count;
+}
+
+Result<void> KernelSource::set_deny(Deny mode) {
+  const std::lock_guard lock(impl_->object_lock);
+  const Settings settings = TRY(impl_->object->settings());
+  return settings.set(SHRIKE_ACTIVE_DENY, static_cast<uint64_t>(mode));
 }
 
 Counters KernelSource::counters() const {

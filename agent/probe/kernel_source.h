@@ -32,10 +32,12 @@ struct ProbeOptions {
 /// What this kernel lets us do. Found by trying, never by version.
 struct Features {
   bool bpf_lsm = false;            ///< BPF LSM programs can be loaded and are in the active LSM list
+  bool denies = false;             ///< what the filter's denials name is refused
   bool io_uring_ops = false;       ///< every submitted io_uring operation is seen
   bool cgroup_v2 = false;          ///< a v2 hierarchy is mounted
   bool signal_origin = false;      ///< signals are seen where they are made, not only where they are asked for
   bool tcp_state = false;          ///< TCP state changes are seen
+  bool late_arguments = false;     ///< arguments of a failed exec are read also where nobody has touched them
   bool task_iterator = false;      ///< processes that were there before us can be listed
   bool sequence = false;           ///< sequence scoring runs
   std::vector<std::string> notes;  ///< for each thing that is missing: what, why, and what is lost by it
@@ -97,6 +99,11 @@ class KernelSource {
   /// switch can come twice, once from each generation. `sequence`: sequence scoring begins anew with this, or ends;
   /// null: it goes on as it is. On error the old filter stays in force.
   Result<void> reload(const FilterSpec& filter, const SequenceOptions* sequence = nullptr);
+
+  /// What becomes of what the filter's denials name: nothing (at first), or it is told, or refused too. At once; over
+  /// reloads. Any thread. Errors: the kernel's.
+  enum class Deny : uint8_t { off, tell, refuse };
+  Result<void> set_deny(Deny mode);
 
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] Features features() const;

@@ -13,6 +13,7 @@
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wunused-parameter"
+#include "bpf/deny.skel.h"
 #include "bpf/lsm.skel.h"
 #pragma GCC diagnostic pop
 
@@ -43,20 +44,20 @@ uint32_t id_of(int fd) {
 }  // namespace
 
 struct LsmObject::Impl {
-  lsm_bpf* skeleton = nullptr;
+  std::unique_ptr<void, void (*)(void*)> skeleton;  // either kind
+  bpf_object* object;
   std::vector<bpf_link*> links;
 
-  Impl() = default;
+  Impl(std::unique_ptr<void, void (*)(void*)> given, bpf_object* of) : skeleton(std::move(given)), object(of) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
-  ~Impl() {
-    detach();
-    lsm_bpf__destroy(skeleton);
-  }
+  ~Impl() { detach(); }
   void detach() {
     for (bpf_link* link : links) bpf_link__destroy(link);
     links.clear();
   }
+  [[nodiscard]] Result<void> share_maps(const std::function<int(const std::string&)>& map_of) const;
+  [[nodiscard]] Result<void> load(const LibbpfWords& words) const;
 };
 
 LsmObject::LsmObject(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -64,35 +65,74 @@ LsmObject::LsmObject(LsmObject&&) noexcept = default;
 LsmObject& LsmObject::operator=(LsmObject&&) noexcept = default;
 LsmObject::~LsmObject() = default;
 
-Result<LsmObject> LsmObject::load(const FilterTables& tables, uint64_t generation,
-                                  const std::function<int(const std::string&)>& map_of) {
-  LibbpfWords words;
-  auto impl = std::make_unique<Impl>();
-  impl->skeleton = lsm_bpf__open();
-  if (impl->skeleton == nullptr) return errno_error("BPF LSM object: " + last_words(words.text));
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, impl->skeleton->obj)
-      bpf_program__set_autoload(program, needed(bpf_program__section_name(program), tables));
-  impl->skeleton->rodata->filter = tables.filter;
-  impl->skeleton->rodata->calls = tables.calls;
-  impl->skeleton->rodata->generation = generation;
+Result<void> LsmObject::Impl::share_maps(const std::function<int(const std::string&)>& map_of) const {
   bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, impl->skeleton->obj) {
+  bpf_object__for_each_map(map, object) {
     if (bpf_map__is_internal(map)) continue;
     const std::string name = bpf_map__name(map);
     if (const int error = bpf_map__reuse_fd(map, map_of(name)); error != 0)
       return errno_error("BPF LSM object: map " + name, -error);
   }
-  if (const int error = lsm_bpf__load(impl->skeleton); error != 0)
+  return {};
+}
+
+Result<void> LsmObject::Impl::load(const LibbpfWords& words) const {
+  if (const int error = bpf_object__load(object); error != 0)
     return errno_error(
         "this kernel refuses the LSM hook " + refused_program(words.text) + ": " + last_words(words.text), -error);
+  return {};
+}
+
+Result<LsmObject> LsmObject::load(const FilterTables& tables, uint64_t generation,
+                                  const std::function<int(const std::string&)>& map_of) {
+  LibbpfWords words;
+  lsm_bpf* skeleton = lsm_bpf__open();
+  if (skeleton == nullptr) return errno_error("BPF LSM object: " + last_words(words.text));
+  auto impl = std::make_unique<Impl>(
+      std::unique_ptr<void, void (*)(void*)>(skeleton, [](void* p) { lsm_bpf__destroy(static_cast<lsm_bpf*>(p)); }),
+      skeleton->obj);
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, impl->object)
+      bpf_program__set_autoload(program, needed(bpf_program__section_name(program), tables));
+  skeleton->rodata->filter = tables.filter;
+  skeleton->rodata->calls = tables.calls;
+  skeleton->rodata->generation = generation;
+  TRY_VOID(impl->share_maps(map_of));
+  TRY_VOID(impl->load(words));
+  return LsmObject(std::move(impl));
+}
+
+Result<LsmObject> LsmObject::load_denying(const FilterTables& tables, uint64_t generation,
+                                          const std::function<int(const std::string&)>& map_of,
+                                          std::vector<std::string>& notes) {
+  LibbpfWords words;
+  deny_bpf* skeleton = deny_bpf__open();
+  if (skeleton == nullptr) return errno_error("BPF LSM object: " + last_words(words.text));
+  auto impl = std::make_unique<Impl>(
+      std::unique_ptr<void, void (*)(void*)>(skeleton, [](void* p) { deny_bpf__destroy(static_cast<deny_bpf*>(p)); }),
+      skeleton->obj);
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, impl->object) {
+    const std::string hook(std::string_view(bpf_program__section_name(program)).substr(4));
+    const bool there = libbpf_find_vmlinux_btf_id(hook.c_str(), BPF_LSM_MAC) > 0;
+    bpf_program__set_autoload(program, there);
+    // These two came with 6.2, and do what another hook did before.
+    if (!there && hook != "file_truncate" && hook != "inode_set_acl")
+      notes.push_back("no LSM hook " + hook + ": what it asks about is not refused");
+  }
+  skeleton->rodata->filter = tables.filter;
+  skeleton->rodata->calls = tables.calls;
+  skeleton->rodata->generation = generation;
+  skeleton->rodata->denials = tables.denials;
+  TRY_VOID(impl->share_maps(map_of));
+  TRY_VOID(impl->load(words));
   return LsmObject(std::move(impl));
 }
 
 Result<void> LsmObject::attach() {
   LibbpfWords words;
   bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, impl_->skeleton->obj) {
+  bpf_object__for_each_program(program, impl_->object) {
     if (bpf_program__fd(program) < 0) continue;
     bpf_link* link = bpf_program__attach(program);
     if (link == nullptr) {
@@ -109,7 +149,7 @@ Result<void> LsmObject::attach() {
 std::map<std::string, uint32_t> LsmObject::programs() const {
   std::map<std::string, uint32_t> ids;
   bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, impl_->skeleton->obj) {
+  bpf_object__for_each_program(program, impl_->object) {
     if (const uint32_t id = id_of<bpf_prog_info>(bpf_program__fd(program)); id != 0)
       ids[bpf_program__name(program)] = id;
   }
@@ -119,7 +159,7 @@ std::map<std::string, uint32_t> LsmObject::programs() const {
 std::vector<uint32_t> LsmObject::own_maps() const {
   std::vector<uint32_t> ids;
   bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, impl_->skeleton->obj) if (bpf_map__is_internal(map))
+  bpf_object__for_each_map(map, impl_->object) if (bpf_map__is_internal(map))
       ids.push_back(id_of<bpf_map_info>(bpf_map__fd(map)));
   return ids;
 }

@@ -1,5 +1,5 @@
 #pragma once
-// The LSM hooks (bpf/lsm), loaded beside a generation of the other programs, where BPF LSM is active.
+// The LSM hooks (bpf/lsm, bpf/deny), loaded beside a generation of the other programs, where BPF LSM is active.
 
 #include <cstdint>
 #include <functional>
@@ -22,6 +22,11 @@ class LsmObject {
   /// verifier's last words.
   static Result<LsmObject> load(const FilterTables& tables, uint64_t generation,
                                 const std::function<int(const std::string&)>& map_of);
+  /// Those that refuse what `tables.denials` names. `notes`: hooks that this kernel does not have, and what is
+  /// therefore not refused. Errors: as above.
+  static Result<LsmObject> load_denying(const FilterTables& tables, uint64_t generation,
+                                        const std::function<int(const std::string&)>& map_of,
+                                        std::vector<std::string>& notes);
   LsmObject(LsmObject&&) noexcept;
   LsmObject& operator=(LsmObject&&) noexcept;
   ~LsmObject();

@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <memory>
 
-#include "common/base/fd.h"
 #include "common/base/mounts.h"
 
 namespace shrike::probe {
@@ -67,6 +66,7 @@ void ObjectResolver::add(const std::string& path, const FilterSpec::Objects& wan
   if (const auto known = now.find(path); known != now.end()) {
     known->second.object.sets |= wanted.sets;
     known->second.object.access |= wanted.access;
+    if (wanted.keep) hold(path, known->second);
     return;
   }
   struct statx st {};
@@ -85,10 +85,14 @@ void ObjectResolver::add(const std::string& path, const FilterSpec::Objects& wan
       found.object.device = device->second;
   }
   const auto before = found_.find(path);
-  if (before != found_.end() && before->second.object == found.object) {
-    now.emplace(path, before->second);
+  if (before != found_.end() && is_same(before->second, found)) {
+    Found again = before->second;
+    again.object = found.object;
+    if (wanted.keep) hold(path, again);
+    now.emplace(path, std::move(again));
     return;
   }
+  if (wanted.keep) hold(path, found);
   alignas(file_handle) char room[sizeof(file_handle) + MAX_HANDLE_SZ];
   auto* handle = reinterpret_cast<file_handle*>(room);
   handle->handle_bytes = MAX_HANDLE_SZ;
@@ -100,6 +104,19 @@ void ObjectResolver::add(const std::string& path, const FilterSpec::Objects& wan
     found.folder = folder_of(real != nullptr ? real.get() : path);
   }
   now.emplace(path, std::move(found));
+}
+
+bool ObjectResolver::is_same(const Found& a, const Found& b) {
+  return a.object.inode == b.object.inode && a.object.device == b.object.device;
+}
+
+// Not of folders: they are no programs, and a file system must not be kept busy for them.
+void ObjectResolver::hold(const std::string& path, Found& found) {
+  if (found.object.folder || found.held != nullptr) return;
+  Fd held(::open(path.c_str(), O_PATH | O_CLOEXEC));
+  struct stat st {};
+  if (held.valid() && ::fstat(held.get(), &st) == 0 && st.st_ino == found.object.inode)
+    found.held = std::make_shared<Fd>(std::move(held));
 }
 
 void ObjectResolver::expand(const std::string& pattern, const FilterSpec::Objects& wanted,
@@ -124,11 +141,12 @@ void ObjectResolver::expand(const std::string& pattern, const FilterSpec::Object
 void ObjectResolver::keep_replaced(const std::map<std::string, Found>& now) {
   for (const auto& [path, old] : found_) {
     const auto at = now.find(path);
-    const bool same =
-        at != now.end() && at->second.object.inode == old.object.inode && at->second.object.device == old.object.device;
-    if (!same && !old.handle.empty() && replaced_.size() < replaced_max) replaced_.push_back(old);
+    if ((at != now.end() && is_same(at->second, old)) || (old.handle.empty() && old.held == nullptr)) continue;
+    if (replaced_.size() == replaced_max) replaced_.erase(replaced_.begin());
+    replaced_.push_back(old);
   }
   std::erase_if(replaced_, [](const Found& found) {
+    if (found.held != nullptr) return false;
     alignas(file_handle) char room[sizeof(file_handle) + MAX_HANDLE_SZ];
     auto* handle = reinterpret_cast<file_handle*>(room);
     handle->handle_bytes = static_cast<unsigned>(found.handle.size());

@@ -2,10 +2,12 @@
 // From paths to the files they are at this moment.
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "agent/probe/object_table.h"
+#include "common/base/fd.h"
 #include "common/base/result.h"
 #include "common/wire/filter.h"
 
@@ -31,8 +33,13 @@ class ObjectResolver {
     int handle_type = 0;
     std::string handle;  ///< empty: its file system has none
     std::string folder;  ///< of its file system
+    /// Of a file that is to keep its sets: held open, so that its inode is nobody else's when its name is gone. Shared
+    /// by this look and the one before, of which only one goes on.
+    std::shared_ptr<Fd> held;
   };
   void add(const std::string& path, const FilterSpec::Objects& wanted, std::map<std::string, Found>& now);
+  static bool is_same(const Found& a, const Found& b);
+  static void hold(const std::string& path, Found& found);
   void expand(const std::string& pattern, const FilterSpec::Objects& wanted, std::map<std::string, Found>& now);
   void keep_replaced(const std::map<std::string, Found>& now);
 

@@ -78,6 +78,7 @@ SHRIKE_SAME(URING_SETUP, EventKind::uring_setup);
 SHRIKE_SAME(URING_OP, EventKind::uring_op);
 SHRIKE_SAME(TOCTOU, EventKind::toctou);
 SHRIKE_SAME(SEQUENCE, EventKind::sequence);
+SHRIKE_SAME(DENIED, EventKind::denied);
 
 SHRIKE_SAME(F_COMPAT32, flag_compat32);
 SHRIKE_SAME(F_X32, flag_x32);
@@ -105,5 +106,8 @@ SHRIKE_SAME(A_CHOWN, access_chown);
 SHRIKE_SAME(A_TRUNCATE, access_truncate);
 SHRIKE_SAME(A_SETXATTR, access_setxattr);
 #undef SHRIKE_SAME
+static_assert(SHRIKE_DENIALS_MAX == denials_max && SHRIKE_NEVER_SET == never_denied_set);
+static_assert(access_all < SHRIKE_TRIED_OPEN && sizeof(shrike_denial) == 32 &&
+              sizeof(shrike_denials) == 8 + 32 * denials_max);
 
 }  // namespace shrike::probe

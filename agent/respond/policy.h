@@ -17,7 +17,7 @@ enum class Action : uint8_t {
   stop,     ///< SIGSTOP: it can be looked at, and goes on with SIGCONT
   cut,      ///< no packet in or out of its cgroup while the agent runs
   kill,     ///< SIGKILL
-  deny,     ///< refuse the call itself: needs BPF LSM, which no release uses yet
+  deny,     ///< refuse the call itself, in the kernel: only for rules that it can decide, where BPF LSM is active
 };
 
 std::string_view action_name(Action action);

@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <filesystem>
+#include <iterator>
 
 #include "agent/respond/process_stat.h"
 
@@ -59,6 +60,16 @@ std::optional<std::string> Protected::why(const Target& target) const {
   return std::nullopt;
 }
 
+std::vector<std::string> never_touched(const std::vector<std::string>& never) {
+  std::vector<std::string> paths(std::begin(always), std::end(always));
+  paths.insert(paths.end(), never.begin(), never.end());
+  std::error_code none;
+  const auto own = std::filesystem::read_symlink("/proc/self/exe", none);
+  for (const char* name : {"shrike-agent", "shrike-collector", "shrike"})
+    if (!none) paths.push_back((own.parent_path() / name).string());
+  return paths;
+}
+
 Protected protected_here(const std::vector<std::string>& never) {
   Protected out;
   out.mount_namespace = own_mount_namespace();
@@ -69,12 +80,7 @@ Protected protected_here(const std::vector<std::string>& never) {
     if (!stat) break;
     pid = stat->parent;
   }
-  for (const char* path : always) add_program(out, path);
-  for (const std::string& path : never) add_program(out, path);
-  std::error_code none;
-  const auto own = std::filesystem::read_symlink("/proc/self/exe", none);
-  for (const char* name : {"shrike-agent", "shrike-collector", "shrike"})
-    if (!none) add_program(out, (own.parent_path() / name).string());
+  for (const std::string& path : never_touched(never)) add_program(out, path);
   return out;
 }
 

@@ -22,8 +22,12 @@ struct Protected {
   [[nodiscard]] std::optional<std::string> why(const Target& target) const;
 };
 
-/// Protects this process, its ancestors, and the programs of `never` besides sshd, systemd, dbus, nats-server and
-/// Shrike's own. A program that is not there is protected by its path. Call it while /proc can still be read.
+/// The programs that are never touched: `never`, besides sshd, systemd, dbus, nats-server and Shrike's own, also where
+/// this process's executable is.
+std::vector<std::string> never_touched(const std::vector<std::string>& never);
+
+/// Protects this process, its ancestors, and never_touched(`never`). A program that is not there is protected by its
+/// path. Call it while /proc can still be read.
 Protected protected_here(const std::vector<std::string>& never);
 
 }  // namespace shrike::respond

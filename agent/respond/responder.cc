@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <optional>
 #include <string>
+#include <utility>
+
+#include "common/wire/filter.h"
 
 namespace shrike::respond {
 namespace {
@@ -41,6 +45,18 @@ Alert response(const Alert& cause, std::string_view rule, Severity severity, std
   return alert;
 }
 
+/// The call as a verb; the numbers are those of Access and, above them, of bpf/shrike_filter.h.
+std::string tried(uint64_t access) {
+  constexpr std::pair<uint64_t, const char*> verbs[] = {
+      {1u << 16, "open"},      {1u << 17, "execute"},    {access_rename, "rename"},     {access_unlink, "unlink"},
+      {access_link, "link"},   {access_symlink, "make"}, {access_mkdir, "make"},        {access_rmdir, "remove"},
+      {access_chmod, "chmod"}, {access_chown, "chown"},  {access_truncate, "truncate"}, {access_setxattr, "setxattr"},
+  };
+  const auto* at =
+      std::find_if(std::begin(verbs), std::end(verbs), [&](const auto& one) { return one.first == access; });
+  return at == std::end(verbs) ? "change" : at->second;
+}
+
 std::string named(const Target& target) {
   return (target.exe.empty() ? target.name : target.exe) + " (pid " + std::to_string(target.pid) + ")";
 }
@@ -66,6 +82,11 @@ bool Responder::breaker_lets(uint64_t now_ns, std::vector<Alert>& told, const Al
                          "More than " + std::to_string(policy_.max_per_minute) +
                              " actions in a minute: from now on the agent only observes, until it is reloaded");
   alert.fields = {{"max_per_minute", std::to_string(policy_.max_per_minute)}, {"cause_rule", cause.rule}};
+  if (!denying_.rules.empty())
+    if (const auto stopped = hands_.stop_denying(); !stopped) {
+      alert.message += "; but the kernel goes on refusing calls: " + stopped.error().message;
+      ++counts_.failed;
+    }
   told.push_back(std::move(alert));
   return false;
 }
@@ -75,10 +96,12 @@ void Responder::respond(const Event& event, const Alert& cause, uint64_t now_ns,
   if (action == Action::observe || event.kind == EventKind::none || event.task.pid == 0) return;
   const Target target = target_of(event);
   if (done(target, action)) return;
+  const auto why_not = denying_.why_not.find(cause.rule);
+  // Where the kernel decides, what it let pass was exempt, or is told by the rule itself.
+  if (action == Action::deny && why_not == denying_.why_not.end()) return;
 
   std::optional<std::string> withheld = untouchable_.why(target);
-  if (!withheld && action == Action::deny)
-    withheld = "denying a call needs BPF LSM programs, which this release does not have";
+  if (!withheld && action == Action::deny) withheld = why_not->second;
   if (!withheld && policy_.dry_run) withheld = "dry run";
   if (!withheld && !breaker_lets(now_ns, told, cause)) withheld = "the breaker is open";
 
@@ -87,7 +110,7 @@ void Responder::respond(const Event& event, const Alert& cause, uint64_t now_ns,
     const auto did =
         action == Action::cut ? hands_.cut(target) : hands_.signal(target, action == Action::kill ? SIGKILL : SIGSTOP);
     if (did)
-      done_[next_done_++ % done_.size()] = {target.pid, target.start_ns, action};
+      done_[next_done_++ % done_.size()] = {target.pid, target.start_ns, action, 0};
     else
       failed = did.error();
   }
@@ -120,6 +143,42 @@ void Responder::respond(const Event& event, const Alert& cause, uint64_t now_ns,
                   {"target_start_ns", std::to_string(target.start_ns)},
                   {"target_exe", target.exe}};
   told.push_back(std::move(alert));
+}
+
+void Responder::denied(const Event& event, const Alert& about, uint64_t now_ns, std::vector<Alert>& told) {
+  const auto known = denying_.rules.find(event.arg[0]);
+  // Of a generation of the programs that has just been replaced.
+  const std::string rule = known != denying_.rules.end() ? known->second : "a rule that is no longer in force";
+  const Target target = target_of(event);
+  const bool refused = event.arg[2] != 0;
+  Alert cause = about;
+  cause.rule = rule;
+  std::string what = tried(event.arg[1]) + " ";
+  what += event.real_path.empty() ? "inode " + std::to_string(event.object.inode) : std::string(event.real_path);
+  const std::string because = " because of \"" + rule + "\"";
+  const std::string reason = refused ? "" : policy_.dry_run ? "dry run" : "the breaker is open";
+  Alert alert = refused
+                    ? response(cause, refused_rule, Severity::high, named(target) + " was refused to " + what + because)
+                    : response(cause, withheld_rule, Severity::medium,
+                               named(target) + " was not refused to " + what + because + ": " + reason);
+  alert.fields = {{"action", "deny"},
+                  {"outcome", refused ? "taken" : "withheld"},
+                  {"reason", reason},
+                  {"cause_rule", rule},
+                  {"tried", tried(event.arg[1])},
+                  {"path", std::string(event.real_path)},
+                  {"target_pid", std::to_string(target.pid)},
+                  {"target_start_ns", std::to_string(target.start_ns)},
+                  {"target_exe", target.exe}};
+  refused ? ++counts_.taken : ++counts_.withheld;
+  told.push_back(std::move(alert));
+  const auto again = [&](const Done& one) {
+    return one.pid == target.pid && one.start_ns == target.start_ns && one.action == Action::deny &&
+           one.rule == event.arg[0];
+  };
+  if (!refused || std::any_of(done_.begin(), done_.end(), again)) return;
+  done_[next_done_++ % done_.size()] = {target.pid, target.start_ns, Action::deny, event.arg[0]};
+  (void)breaker_lets(now_ns, told, cause);
 }
 
 void Responder::set_policy(Policy policy, Protected untouchable) {

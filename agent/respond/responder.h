@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <map>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -17,6 +19,15 @@ namespace shrike::respond {
 /// The rule of alerts about what was not done, which alone may be counted instead of told each time.
 inline constexpr std::string_view withheld_rule = "Response withheld";
 
+/// The rule of alerts about calls that the kernel refused, of which there can be many too.
+inline constexpr std::string_view refused_rule = "Call refused";
+
+/// Which rules the kernel refuses calls for.
+struct Denying {
+  std::map<uint64_t, std::string> rules;                    ///< by denial_number
+  std::map<std::string, std::string, std::less<>> why_not;  ///< rules with the action deny that it does not, and why
+};
+
 /// What does it. A fake in tests.
 class Hands {
  public:
@@ -25,6 +36,8 @@ class Hands {
   virtual Result<void> signal(const Target& target, int number) = 0;
   /// Drops all packets of the process's cgroup. Errors: as above; the cgroup holds what may not be touched.
   virtual Result<void> cut(const Target& target) = 0;
+  /// From now on the kernel only tells what it would refuse. Errors: it went on refusing.
+  virtual Result<void> stop_denying() = 0;
 };
 
 class Responder {
@@ -44,6 +57,11 @@ class Responder {
   /// `now_ns`: kernel time.
   void respond(const Event& event, const Alert& cause, uint64_t now_ns, std::vector<Alert>& told);
 
+  /// `event` of kind denied: appends what is to be told of it. `about`: an alert of that event, which says whose it
+  /// was. Refusals are actions too: of each process, the first for each rule counts.
+  void denied(const Event& event, const Alert& about, uint64_t now_ns, std::vector<Alert>& told);
+  void set_denying(Denying denying) { denying_ = std::move(denying); }
+
   /// A new policy closes the breaker again: somebody has looked.
   void set_policy(Policy policy, Protected untouchable);
   [[nodiscard]] const Counts& counts() const { return counts_; }
@@ -53,6 +71,7 @@ class Responder {
     uint32_t pid = 0;
     uint64_t start_ns = 0;
     Action action = Action::observe;
+    uint64_t rule = 0;  // deny: its number
   };
   [[nodiscard]] bool done(const Target& target, Action action) const;
   [[nodiscard]] bool breaker_lets(uint64_t now_ns, std::vector<Alert>& told, const Alert& cause);
@@ -60,6 +79,7 @@ class Responder {
   Policy policy_;
   Protected untouchable_;
   Hands& hands_;
+  Denying denying_;
   Counts counts_;
   std::deque<uint64_t> actions_;  // when, in the last minute
   std::array<Done, 1024> done_{};

@@ -314,6 +314,9 @@ void add_profiles(CLI::App& root, ProfilesOptions& o) {
       ->type_name("FILE")
       ->required();
   to_file->add_option("--path", o.path, path)->type_name("PATTERN");
+  CLI::App* send = subcommand("send", "Order nodes to take in what enough nodes know", ProfilesOptions::What::send);
+  send->add_option("nodes", o.nodes, "To whom")->type_name("NODE")->required();
+  send->add_option("--path", o.path, path)->type_name("PATTERN");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "collector/ctl/client.h"
 #include "collector/ctl/commands.h"
 #include "collector/ctl/times.h"
+#include "common/base/bytes.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/wire/text.h"
@@ -52,6 +53,18 @@ std::string joined(const std::vector<std::string>& lines) {
 Result<void> export_file(const ProfilesOptions& options, Client& client, const Parameters& parameters) {
   const std::string bytes = TRY(client.get("/v1/profiles/fleet", parameters));
   return write_file_atomic(options.file, bytes);
+}
+
+Result<void> send(const ProfilesOptions& options, Client& client, const Parameters& parameters, Output& out) {
+  const std::string bytes = TRY(client.get("/v1/profiles/fleet", parameters));
+  for (const std::string& node : options.nodes) {
+    const Json order = {{"node", node}, {"kind", "profile"}, {"body", base64(bytes)}};
+    const std::string answer = TRY(client.post("/v1/commands", order.dump()));
+    const Json command = Json::parse(answer, nullptr, false);
+    out.line("ordered " + (command.is_object() ? text(command, "id") : std::string()) + ": " + printable(node) +
+             " takes them in (shrike query commands tells)");
+  }
+  return {};
 }
 
 }  // namespace
@@ -109,6 +122,10 @@ int run_profiles(const ProfilesOptions& options, const Endpoint& endpoint, Outpu
   if (options.what == What::export_file) {
     const auto written = export_file(options, client, parameters);
     return written.ok() ? exit_ok : failed(written.error());
+  }
+  if (options.what == What::send) {
+    const auto sent = send(options, client, parameters, out);
+    return sent.ok() ? exit_ok : failed(sent.error());
   }
   const auto lines = client.get("/v1/profiles", parameters);
   if (!lines.ok()) return failed(lines.error());

@@ -3,17 +3,19 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/base/result.h"
 
 namespace shrike::ctl {
 
 struct ProfilesOptions {
-  enum class What : uint8_t { list, show, export_file };
+  enum class What : uint8_t { list, show, export_file, send };
   What what = What::list;
   std::string node, path, since;
   uint32_t min_nodes = 2;
-  std::string file;  ///< export: where to
+  std::string file;                ///< export: where to
+  std::vector<std::string> nodes;  ///< send: to whom
   bool json = false;
 };
 

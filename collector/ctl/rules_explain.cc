@@ -95,11 +95,20 @@ class Page {
   void item(const std::string& name, const std::string& text) {
     if (text.empty()) return;
     std::string line = "  " + name;
-    line.resize(std::max<size_t>(line.size() + 1, 14), ' ');
-    out_.line(line + text);
+    line.resize(std::max<size_t>(line.size() + 1, indent), ' ');
+    // Conditions are pages long with their lists and macros in them.
+    for (size_t at = 0; at < text.size();) {
+      size_t end = std::min(at + width, text.size());
+      if (end < text.size())
+        if (const size_t space = text.rfind(' ', end); space != std::string::npos && space > at) end = space;
+      out_.line(line + text.substr(at, end - at));
+      at = std::min(text.find_first_not_of(' ', end), text.size());
+      line.assign(indent, ' ');
+    }
   }
 
  private:
+  static constexpr size_t indent = 14, width = 100;
   Output& out_;
 };
 
@@ -141,7 +150,7 @@ void print(const Explanation& rule, const RuleStatus* status, Output& out) {
     page.item("gates", joined(kind.gates, "; "));
     page.item("guard", kind.guard.empty() ? "none" : "one of: " + joined(kind.guard, "; "));
     page.item("begun for", how_often(kind.begun));
-    page.item("cost", std::to_string(kind.cost));
+    page.item("cost", std::to_string(kind.cost) + " times reading a number, when all of it is asked");
   }
   if (!rule.kinds.empty()) print_filter(page, rule.filter);
 }

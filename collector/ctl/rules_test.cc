@@ -89,6 +89,15 @@ std::string as_json(const std::string& name, const Tried& rule, const std::strin
   return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
+/// The beginning of a text that may be a command line of thousands of characters.
+std::string beginning(const std::string& text) {
+  constexpr size_t most = 240;
+  if (text.size() <= most) return printable(text);
+  size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return printable(text.substr(0, end)) + " ...";
+}
+
 void print(const std::string& name, const Tried& rule, const std::string& reason, Output& out) {
   std::string count = std::to_string(rule.matches);
   count.insert(0, count.size() < 8 ? 8 - count.size() : 0, ' ');
@@ -96,7 +105,7 @@ void print(const std::string& name, const Tried& rule, const std::string& reason
   out.line(count + "  " + (paint ? "\033[1m" : "") + printable(name) + (paint ? "\033[0m" : ""));
   const std::string indent(10, ' ');
   if (rule.matches != 0)
-    out.line(indent + rfc3339(rule.first.time_ns) + " " + printable(rule.first.message) + " (process " +
+    out.line(indent + rfc3339(rule.first.time_ns) + " " + beginning(rule.first.message) + " (process " +
              std::to_string(rule.first.process.pid) + ")");
   if (!reason.empty()) out.line(indent + reason);
 }

@@ -63,6 +63,7 @@ enum class EventKind : uint16_t {
   uring_op = 98,
   toctou = 112,
   sequence = 113,
+  denied = 114,
   // From here on made by the agent itself: no record of the kernel's is of these kinds.
   call = 120,        ///< a sandboxed program's system call that makes no event of another kind; arg: the call's
   detonation = 121,  ///< a sandboxed program has ended; path: the job, path2: who asked for it, detail: the report

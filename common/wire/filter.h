@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/wire/denial.h"
 #include "common/wire/event.h"
 
 namespace shrike {
@@ -46,16 +47,25 @@ struct FilterSpec {
   struct Objects {
     uint32_t sets = 0;               ///< the bit that events about these files carry (event_object_sets)
     uint32_t access = 0;             ///< Access bits
+    bool keep = false;               ///< a file stays in the set when its name is gone, for as long as the agent runs
     std::vector<std::string> paths;  ///< absolute; a folder stands for all below it; `*`, `?` and `[...]` are patterns
   };
   std::map<std::string, Objects> objects;  ///< by name
+
+  /// What is to be refused, where the kernel can; at most denials_max. Of the sets named here, files keep what they are
+  /// in for as long as anybody runs them.
+  std::vector<Denial> denials;
 
   /// Adds everything `other` lets through.
   void merge(const FilterSpec& other);
 };
 
 /// How many sets of objects there can be: bits in an event.
-inline constexpr size_t object_sets_max = 32;
+inline constexpr size_t object_sets_max = 31;
+/// The bit of one set more: of programs to which nothing may be refused.
+inline constexpr uint32_t never_denied_set = 1u << 31;
+/// How many denials one filter can have.
+inline constexpr size_t denials_max = 32;
 /// The sets of objects that an event's file is in (exec and task: the executable): bits of FilterSpec::Objects::sets.
 inline uint32_t event_object_sets(const Event& event) {
   const bool has = (event.kind >= EventKind::open && event.kind <= EventKind::setxattr) ||

@@ -58,6 +58,7 @@ constexpr std::array names = std::to_array<std::pair<K, std::string_view>>({
     {K::uring_op, "uring_op"},
     {K::toctou, "toctou"},
     {K::sequence, "sequence"},
+    {K::denied, "denied"},
     {K::call, "call"},
     {K::detonation, "detonation"},
     {K::command, "command"},
@@ -89,9 +90,11 @@ void FilterSpec::merge(const FilterSpec& other) {
     Objects& mine = objects[name];
     mine.sets |= wanted.sets;
     mine.access |= wanted.access;
+    mine.keep |= wanted.keep;
     for (const std::string& path : wanted.paths)
       if (std::find(mine.paths.begin(), mine.paths.end(), path) == mine.paths.end()) mine.paths.push_back(path);
   }
+  denials.insert(denials.end(), other.denials.begin(), other.denials.end());
 }
 
 }  // namespace shrike

@@ -66,13 +66,19 @@ std::vector<std::string> switch_on(const std::string& folder) {
   return got;
 }
 
+/// Gone, or nobody has fetched its end yet.
+bool is_dead(const std::string& pid) {
+  const std::string stat = get("/proc/" + pid + "/stat");
+  const size_t name_end = stat.rfind(')');
+  return name_end == std::string::npos || stat.substr(name_end, 3) == ") Z";
+}
+
 /// Groups of jobs whose process was killed, and whose service too. Their inits died with it.
 void remove_stale(const Hierarchy& hierarchy) {
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(hierarchy.folder, ignored)) {
     const std::string name = entry.path().filename();
-    if (!name.starts_with(job_prefix) || ::access(("/proc/" + name.substr(job_prefix.size())).c_str(), F_OK) == 0)
-      continue;
+    if (!name.starts_with(job_prefix) || !is_dead(name.substr(job_prefix.size()))) continue;
     if (hierarchy.version == 2) put(entry.path().string() + "/cgroup.kill", "1");
     ::rmdir(entry.path().c_str());
   }

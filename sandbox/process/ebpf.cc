@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdarg>
 #include <cstring>
+#include <utility>
 
 #include "bpf/sandbox/shrike_sandbox.h"
 #include "sandbox/call_texts.h"
@@ -58,11 +59,15 @@ struct EbpfTrace::Impl {
   sandbox_bpf* skeleton = nullptr;
   sandbox_slot* shared = nullptr;  // the map `slots`, in our memory
   std::array<Slot, slots> slot;
+  bpf_link* on_enter = nullptr;  // while jobs run
+  bpf_link* on_exit = nullptr;
 
   Impl() = default;
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
+    bpf_link__destroy(on_enter);
+    bpf_link__destroy(on_exit);
     if (shared != nullptr) ::munmap(shared, sizeof(sandbox_slot) * SANDBOX_SLOTS);
     sandbox_bpf__destroy(skeleton);
   }
@@ -199,6 +204,8 @@ Result<std::unique_ptr<EbpfTrace>> EbpfTrace::load() {
   auto impl = std::make_unique<Impl>();
   impl->skeleton = sandbox_bpf__open();
   if (impl->skeleton == nullptr) return errno_error("eBPF trace");
+  bpf_program__set_autoattach(impl->skeleton->progs.on_enter, false);
+  bpf_program__set_autoattach(impl->skeleton->progs.on_exit, false);
   if (const int error = sandbox_bpf__load(impl->skeleton); error != 0)
     return errno_error("the eBPF trace cannot be loaded", -error);
   const int plans = bpf_map__fd(impl->skeleton->maps.plans);
@@ -215,6 +222,19 @@ Result<std::unique_ptr<EbpfTrace>> EbpfTrace::load() {
   if (const int error = sandbox_bpf__attach(impl->skeleton); error != 0)
     return errno_error("the eBPF trace cannot be attached", -error);
   return std::unique_ptr<EbpfTrace>(new EbpfTrace(std::move(impl)));
+}
+
+Result<void> EbpfTrace::activate(bool active) {
+  auto& trace = *impl_;
+  if (!active) {
+    bpf_link__destroy(std::exchange(trace.on_enter, nullptr));
+    bpf_link__destroy(std::exchange(trace.on_exit, nullptr));
+    return {};
+  }
+  if (trace.on_enter == nullptr) trace.on_enter = bpf_program__attach(trace.skeleton->progs.on_enter);
+  if (trace.on_exit == nullptr) trace.on_exit = bpf_program__attach(trace.skeleton->progs.on_exit);
+  if (trace.on_enter == nullptr || trace.on_exit == nullptr) return errno_error("the eBPF trace cannot be attached");
+  return {};
 }
 
 Result<void> EbpfTrace::prepare(unsigned number) {

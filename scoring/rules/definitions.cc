@@ -122,7 +122,8 @@ void Definitions::add_objects(Item& item) {
     if (!path->value.starts_with('/') || path->value.find('\\') != std::string::npos)
       fail(path, "\"" + path->value + "\" is not an absolute path");
   if (at == objects_.end()) {
-    if (objects_.size() == object_sets_max) fail(item.name, "there can be 32 sets of objects");
+    if (objects_.size() == object_sets_max)
+      fail(item.name, "there can be " + std::to_string(object_sets_max) + " sets of objects");
     at = objects_.insert(objects_.end(), {name, {}});
   }
   if (!changes_existing(item) || change_of(item, "paths") == Change::replace) at->paths.clear();

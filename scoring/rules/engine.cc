@@ -10,6 +10,7 @@
 #include "common/base/bytes.h"
 #include "common/wire/keys.h"
 #include "scoring/rules/definitions.h"
+#include "scoring/rules/denial.h"
 #include "scoring/rules/derive.h"
 #include "scoring/rules/explain.h"
 #include "scoring/rules/output.h"
@@ -182,7 +183,7 @@ void RuleSet::Impl::add(Rule rule, const TreePtr& condition, bool warn_types, st
   names_of_hosts(*condition, host_names);
   names_of_objects(*condition, objects);
   if (fires == 0) {
-    remarks.emplace_back("never fires: no kind of event can satisfy the condition");
+    remarks.push_back("never fires: " + joined(explain_condition(rules.back().name, condition).never));
     return;
   }
   constexpr size_t many = 40;
@@ -424,6 +425,13 @@ std::optional<Explanation> RuleSet::explain(std::string_view rule) const {
     kind.begun = selection.weight;
   }
   return out;
+}
+Result<std::vector<Denial>> RuleSet::denials(std::string_view rule) const {
+  const auto& rules = impl_->rules;
+  const auto at = std::find_if(rules.begin(), rules.end(), [&](const Rule& r) { return r.name == rule; });
+  if (at == rules.end()) return Error{"no rule of that name is loaded"};
+  return denials_of(at->name, impl_->conditions[static_cast<size_t>(at - rules.begin())], impl_->object_names,
+                    impl_->filter.objects);
 }
 const std::vector<std::string>& RuleSet::host_names() const { return impl_->host_names; }
 void RuleSet::set_hosts(std::shared_ptr<const HostNames> hosts) { impl_->hosts = std::move(hosts); }

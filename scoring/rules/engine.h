@@ -10,6 +10,7 @@
 
 #include "common/base/result.h"
 #include "common/wire/alert.h"
+#include "common/wire/denial.h"
 #include "common/wire/event.h"
 #include "common/wire/filter.h"
 
@@ -69,6 +70,9 @@ class RuleSet {
   [[nodiscard]] const FilterSpec& filter() const;
   /// What a rule asks and how; nothing when no loaded rule has that name.
   [[nodiscard]] std::optional<Explanation> explain(std::string_view rule) const;
+  /// What the kernel can refuse for a rule. Errors: no loaded rule has that name; what in its condition only user space
+  /// can answer.
+  [[nodiscard]] Result<std::vector<Denial>> denials(std::string_view rule) const;
   /// The names that rules compare fd.sip.name and its like with: to be resolved now and then, and given to set_hosts.
   [[nodiscard]] const std::vector<std::string>& host_names() const;
   /// From now on addresses have these names; null: none. Until then no rule over fd.sip.name fires.

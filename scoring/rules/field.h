@@ -92,7 +92,7 @@ struct Field {
   Takes takes = Takes::nothing;
   PathPart path = PathPart::none;
   bool both = false;  ///< more than one value, and `!=` has to hold for all of them (fd.ip, fd.port, fd.net)
-  uint8_t cost = 1;   ///< relative
+  uint8_t cost = 1;   ///< relative; a joined command line is long to read and to search
   bool list = false;  ///< without an index many values that belong together, which getopt() and join() take
   ExtractNamed extract_named = nullptr;  ///< instead of `extract` where it takes a text
 };

@@ -166,8 +166,8 @@ constexpr auto fields = std::to_array<Field>({
        if (c.process != nullptr) object_names(c, c.process->exe_objects, out);
      },
      "ours: sets of objects that the executable was in when it was run, by device and inode"},
-    {"proc.cmdline", Type::text, all, of<self, get_cmdline>, "name and arguments", {}, {}, false, 5},
-    {"proc.args", Type::text, all, of<self, get_args>, "arguments from argv[1] on", {}, {}, false, 5},
+    {"proc.cmdline", Type::text, all, of<self, get_cmdline>, "name and arguments", {}, {}, false, 20},
+    {"proc.args", Type::text, all, of<self, get_args>, "arguments from argv[1] on", {}, {}, false, 20},
     {"proc.arg", Type::text, all,
      [](const Context& c, int index, Values& out) {
        if (c.process == nullptr) return;
@@ -200,8 +200,8 @@ constexpr auto fields = std::to_array<Field>({
     {"proc.pname", Type::text, all, of<parent_of, get_name>, "parent's name"},
     {"proc.pexe", Type::text, all, of<parent_of, get_exe>, "parent's argv[0]"},
     {"proc.pexepath", Type::text, all, of<parent_of, get_exepath>, "parent's executable", {}, {}, false, 2},
-    {"proc.pcmdline", Type::text, all, of<parent_of, get_cmdline>, "parent's name and arguments", {}, {}, false, 5},
-    {"proc.pexeline", Type::text, all, of<parent_of, get_exeline>, "ours: the parent's proc.exeline", {}, {}, false, 5},
+    {"proc.pcmdline", Type::text, all, of<parent_of, get_cmdline>, "parent's name and arguments", {}, {}, false, 20},
+    {"proc.pexeline", Type::text, all, of<parent_of, get_exeline>, "ours: the parent's proc.exeline", {}, {}, false, 20},
     {"proc.puid", Type::number, all,
      [](const Context& c, int, Values& out) {
        if (parent(c) != nullptr) out.number(parent(c)->task.uid);
@@ -268,7 +268,7 @@ constexpr auto fields = std::to_array<Field>({
      "always false"},
     {"proc.is_container_readiness_probe", Type::boolean, all,
      [](const Context&, int, Values& out) { out.boolean(false); }, "always false"},
-    {"proc.exeline", Type::text, all, of<self, get_exeline>, "argv[0] and arguments", {}, {}, false, 5},
+    {"proc.exeline", Type::text, all, of<self, get_exeline>, "argv[0] and arguments", {}, {}, false, 20},
     {"proc.aargs", Type::text, all, of_ancestors<get_args>, "arguments of ancestor n, or of any", maybe_index, {}, false,
      20},
     {"proc.pvpid", Type::number, all,

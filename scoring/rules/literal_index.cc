@@ -9,10 +9,13 @@ namespace shrike::scoring {
 namespace {
 
 constexpr size_t long_gram = 4, short_gram = 2;
-constexpr unsigned long_bits = 14;
+// So many bits for each gram: the fewer, the more often the bits say by mistake that a gram is there; the more, the
+// less of the first cache is left for all else.
+constexpr size_t bits_for_each = 64;
+constexpr unsigned least_bits = 10, most_bits = 18;
 
 uint64_t hash(uint8_t place, std::string_view text) { return text_hash(text) + place * 0x9e3779b97f4a7c15u; }
-uint32_t hash(uint32_t gram) { return gram * 0x9e3779b1u >> (32 - long_bits); }
+uint32_t mixed(uint32_t gram) { return gram * 0x9e3779b1u; }
 bool has_bit(const std::vector<uint64_t>& bits, uint32_t at) { return (bits[at / 64] >> (at % 64) & 1) != 0; }
 void set_bit(std::vector<uint64_t>& bits, uint32_t at) { bits[at / 64] |= uint64_t{1} << (at % 64); }
 uint64_t length_bit(size_t size) { return uint64_t{1} << std::min<size_t>(size, 63); }
@@ -73,10 +76,26 @@ void LiteralIndex::finish() {
   const auto by_characters = [](const Gram& a, const Gram& b) { return a.characters < b.characters; };
   std::stable_sort(long_grams_.begin(), long_grams_.end(), by_characters);
   std::stable_sort(short_grams_.begin(), short_grams_.end(), by_characters);
-  if (!long_grams_.empty()) long_bits_.assign((size_t{1} << long_bits) / 64, 0);
-  for (const Gram& gram : long_grams_) set_bit(long_bits_, hash(gram.characters));
+  make_long_table();
   if (!short_grams_.empty()) short_bits_.assign(65536 / 64, 0);
   for (const Gram& gram : short_grams_) set_bit(short_bits_, gram.characters);
+}
+
+void LiteralIndex::make_long_table() {
+  if (long_grams_.empty()) return;
+  const auto bits =
+      std::clamp(static_cast<unsigned>(std::bit_width(long_grams_.size() * bits_for_each)), least_bits, most_bits);
+  long_shift_ = 32 - bits;
+  long_bits_.assign((size_t{1} << bits) / 64, 0);
+  long_slots_.assign(std::bit_ceil(long_grams_.size() * 2), 0);
+  for (uint32_t i = 0; i < long_grams_.size(); ++i) {
+    const uint32_t characters = long_grams_[i].characters;
+    if (i > 0 && long_grams_[i - 1].characters == characters) continue;
+    set_bit(long_bits_, mixed(characters) >> long_shift_);
+    size_t slot = mixed(characters) & (long_slots_.size() - 1);
+    while (long_slots_[slot] != 0) slot = (slot + 1) & (long_slots_.size() - 1);
+    long_slots_[slot] = i + 1;
+  }
 }
 
 void LiteralIndex::tell(const Key& key, std::vector<uint32_t>& numbers) const {
@@ -92,13 +111,25 @@ void LiteralIndex::look_up(Place place, std::string_view text, std::vector<uint3
   }
 }
 
-// Grams are in order of their characters; those of `characters` are looked at one by one.
-void LiteralIndex::found_gram(std::span<const Gram> grams, uint32_t characters, std::string_view text, size_t end,
-                              std::vector<uint32_t>& numbers) const {
-  auto at = std::lower_bound(grams.begin(), grams.end(), characters,
-                             [](const Gram& gram, uint32_t value) { return gram.characters < value; });
-  const size_t size = grams.data() == long_grams_.data() ? long_gram : short_gram;
-  for (; at != grams.end() && at->characters == characters; ++at) {
+void LiteralIndex::found_long(uint32_t gram, std::string_view text, size_t end, std::vector<uint32_t>& numbers) const {
+  for (size_t slot = mixed(gram) & (long_slots_.size() - 1); long_slots_[slot] != 0;
+       slot = (slot + 1) & (long_slots_.size() - 1)) {
+    const uint32_t first = long_slots_[slot] - 1;
+    if (long_grams_[first].characters == gram)
+      return found_gram(std::span(long_grams_).subspan(first), gram, long_gram, text, end, numbers);
+  }
+}
+
+void LiteralIndex::found_short(uint32_t gram, std::string_view text, size_t end, std::vector<uint32_t>& numbers) const {
+  const auto at = std::lower_bound(short_grams_.begin(), short_grams_.end(), gram,
+                                   [](const Gram& one, uint32_t value) { return one.characters < value; });
+  found_gram({at, short_grams_.end()}, gram, short_gram, text, end, numbers);
+}
+
+// Grams are in order of their characters; the first ones are looked at that have those of `characters`.
+void LiteralIndex::found_gram(std::span<const Gram> grams, uint32_t characters, size_t size, std::string_view text,
+                              size_t end, std::vector<uint32_t>& numbers) const {
+  for (auto at = grams.begin(); at != grams.end() && at->characters == characters; ++at) {
     const Key& key = keys_[at->key];
     const size_t gram_begin = end - size;
     if (gram_begin < at->offset) continue;
@@ -111,13 +142,13 @@ void LiteralIndex::found_gram(std::span<const Gram> grams, uint32_t characters, 
 
 void LiteralIndex::find_anywhere(std::string_view text, std::vector<uint32_t>& numbers) const {
   uint32_t gram = 0;
-  const bool with_short = !short_grams_.empty();
+  const bool with_short = !short_grams_.empty(), with_long = !long_grams_.empty();
   for (size_t at = 0; at < text.size(); ++at) {
     gram = gram << 8 | static_cast<uint8_t>(text[at]);
-    if (at + 1 >= long_gram && !long_bits_.empty() && has_bit(long_bits_, hash(gram)))
-      found_gram(long_grams_, gram, text, at + 1, numbers);
+    if (with_long && at + 1 >= long_gram && has_bit(long_bits_, mixed(gram) >> long_shift_))
+      found_long(gram, text, at + 1, numbers);
     if (with_short && at + 1 >= short_gram && has_bit(short_bits_, gram & 0xffff))
-      found_gram(short_grams_, gram & 0xffff, text, at + 1, numbers);
+      found_short(gram & 0xffff, text, at + 1, numbers);
   }
 }
 

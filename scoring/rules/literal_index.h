@@ -55,7 +55,10 @@ class LiteralIndex {
   void find_anywhere(std::string_view text, std::vector<uint32_t>& numbers) const;
   void tell(const Key& key, std::vector<uint32_t>& numbers) const;
   void add_gram(uint32_t key);
-  void found_gram(std::span<const Gram> grams, uint32_t characters, std::string_view text, size_t end,
+  void make_long_table();
+  void found_long(uint32_t gram, std::string_view text, size_t end, std::vector<uint32_t>& numbers) const;
+  void found_short(uint32_t gram, std::string_view text, size_t end, std::vector<uint32_t>& numbers) const;
+  void found_gram(std::span<const Gram> grams, uint32_t characters, size_t size, std::string_view text, size_t end,
                   std::vector<uint32_t>& numbers) const;
 
   std::vector<Key> keys_;
@@ -63,6 +66,8 @@ class LiteralIndex {
   std::vector<uint32_t> slots_;                   // open addressing; number of a key plus one, 0: empty
   uint64_t lengths_[place_count]{};               // bit per length that occurs, 63: that long or longer
   std::vector<Gram> long_grams_, short_grams_;    // four characters, two; in order
+  std::vector<uint32_t> long_slots_;              // open addressing; first gram of some characters plus one, 0: empty
+  unsigned long_shift_ = 0;                       // of a long gram's hash
   std::vector<uint64_t> long_bits_, short_bits_;  // whether a gram of that hash can be there
 };
 

@@ -161,6 +161,23 @@ TEST_F(Respond, ADryRunTouchesNobodyAndKeepsNoPrivilege) {
   EXPECT_THAT(withheld[0].message, HasSubstr("dry run"));
 }
 
+TEST_F(Respond, ADenyThatTheKernelCannotDecideIsSaidLoudlyAndWithheld) {
+  configure("[response.rules]\nshadow = \"deny\"\n");
+  ASSERT_TRUE(rig.start());
+  Sleeper reader([&] { return open_and_stay(rig.files.dir() + "/secret"); });
+  ASSERT_TRUE(AgentRig::wait([&] { return state_of(reader.pid()) == 'S'; }));
+  EXPECT_EQ(rig.stop().exit_code, 0) << rig.log();
+  const auto alerts = rig.alerts();
+  const auto said = of_rule(alerts, "Deny not in force");
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_EQ(said[0].source, AlertSource::integrity);
+  EXPECT_THAT(said[0].message, HasSubstr("rule \"shadow\" is not in force: of events of kind open"));
+  const auto withheld = of_rule(alerts, "Response withheld");
+  ASSERT_FALSE(withheld.empty());
+  EXPECT_EQ(field(withheld[0], "action"), "deny");
+  EXPECT_THAT(withheld[0].message, HasSubstr("the kernel cannot ask"));
+}
+
 /// A listener on loopback.
 struct Listener {
   Fd fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};

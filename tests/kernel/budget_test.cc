@@ -1,6 +1,7 @@
 // What the verifier has to look at, per program, with everything wanted: an older or slower kernel has no more patience
 // than a million instructions for each, and a load must not take seconds.
 
+#include <bpf/btf.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -20,6 +21,8 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
+#include "bpf/deny.skel.h"
+#include "bpf/lsm.skel.h"
 #include "bpf/sandbox.skel.h"
 #include "bpf/sandbox_sink.skel.h"
 #include "bpf/sequence.skel.h"
@@ -51,8 +54,15 @@ using Open = std::function<Opened()>;
 bool possible(const bpf_program* program) {
   const std::string_view section = bpf_program__section_name(program);
   const std::string hook(section.substr(section.find('/') + 1));
-  return !section.starts_with("lsm") &&
-         (!section.starts_with("tp_btf") || libbpf_find_vmlinux_btf_id(hook.c_str(), BPF_TRACE_RAW_TP) >= 0);
+  if (section.starts_with("lsm")) return libbpf_find_vmlinux_btf_id(hook.c_str(), BPF_LSM_MAC) > 0;
+  return (!section.starts_with("tp_btf") || libbpf_find_vmlinux_btf_id(hook.c_str(), BPF_TRACE_RAW_TP) >= 0);
+}
+
+bool kernel_has(const char* function) {
+  btf* types = btf__load_vmlinux_btf();
+  const bool has = btf__find_by_name_kind(types, function, BTF_KIND_FUNC) > 0;
+  btf__free(types);
+  return has;
 }
 
 // Loads only that program and returns the end of what the verifier says to it, told everything.
@@ -112,6 +122,7 @@ TEST(Budget, EveryProgramIsVerifiedWithinHalfOfWhatKernelsAllow) {
     filter.prefix_access = filter.name_access = access_all;
     filter.budget_per_s = 1;
     filter.shards = 1;
+    skeleton->rodata->calls_back = kernel_has("bpf_task_work_schedule_resume_impl") ? 1 : 0;
     shrike_fill_calls(filter.kinds, &skeleton->rodata->calls);
     return Opened{{skeleton, [](void* p) { shrike_bpf__destroy(static_cast<shrike_bpf*>(p)); }}, skeleton->obj};
   });
@@ -138,6 +149,34 @@ TEST(Budget, TheTraceOfSandboxesIsVerifiedWithinTheSame) {
     sandbox_sink_bpf* skeleton = sandbox_sink_bpf__open();
     return Opened{{skeleton, [](void* p) { sandbox_sink_bpf__destroy(static_cast<sandbox_sink_bpf*>(p)); }},
                   skeleton->obj};
+  });
+}
+
+// Nothing but its own rodata: which program needs what of the filter does not matter here.
+template <class Skeleton>
+void ask_for_all(Skeleton* skeleton) {
+  std::memset(skeleton->rodata->filter.kinds, 0xff, sizeof skeleton->rodata->filter.kinds);
+  skeleton->rodata->filter.prefix_access = skeleton->rodata->filter.name_access = access_all;
+  skeleton->rodata->filter.budget_per_s = 1;
+  shrike_fill_calls(skeleton->rodata->filter.kinds, &skeleton->rodata->calls);
+}
+
+TEST(LsmBudget, HooksAreVerifiedWithinTheSame) {
+  SHRIKE_NEED("bpf", test::Watch::possible());
+  test::Watch watch({EventKind::fork});
+  ASSERT_TRUE(watch.open());
+  SHRIKE_NEED("lsm", watch.source().features().bpf_lsm);
+  expect_within_budget([] {
+    lsm_bpf* skeleton = lsm_bpf__open();
+    ask_for_all(skeleton);
+    return Opened{{skeleton, [](void* p) { lsm_bpf__destroy(static_cast<lsm_bpf*>(p)); }}, skeleton->obj};
+  });
+  expect_within_budget([] {
+    deny_bpf* skeleton = deny_bpf__open();
+    ask_for_all(skeleton);
+    skeleton->rodata->denials.count = SHRIKE_DENIALS_MAX;
+    skeleton->rodata->denials.sets = ~0u;
+    return Opened{{skeleton, [](void* p) { deny_bpf__destroy(static_cast<deny_bpf*>(p)); }}, skeleton->obj};
   });
 }
 

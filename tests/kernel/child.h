@@ -1,6 +1,7 @@
 #pragma once
 // What a test does in a process of its own, and the event that comes of it.
 
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +29,17 @@ inline Child run_child(const std::function<void()>& what) {
   }
   ::waitpid(child.pid, &child.status, 0);
   return child;
+}
+
+/// From now on the calling thread runs on the nth of the cores it may run on; anywhere when there is only one. Two
+/// threads that are to race must not take turns on one core, as they would on a busy machine.
+inline void keep_to_core(int nth) {
+  cpu_set_t all, one;
+  if (::sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) < 2) return;
+  CPU_ZERO(&one);
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(cpu, &all) && nth-- == 0) CPU_SET(cpu, &one);
+  ::sched_setaffinity(0, sizeof one, &one);
 }
 
 /// The event of this kind made by this process.

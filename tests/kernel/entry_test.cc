@@ -105,7 +105,7 @@ TEST_F(EntryEvents, ARacingProgramIsCaught) {
   const std::string a = scratch_ / "aaaaaaaaaaaaaaaa", b = scratch_ / "bbbbbbbbbbbbbbbb";
   const pid_t racer = ::fork();
   if (racer == 0) {
-    ::execl(SHRIKE_PROGRAMS_DIR "/race_path", "race_path", a.c_str(), b.c_str(), "10", nullptr);
+    ::execl(SHRIKE_PROGRAMS_DIR "/race_path", "race_path", a.c_str(), b.c_str(), "60", nullptr);
     ::_exit(127);
   }
   const auto* change = expect_by(watch, racer, EventKind::toctou);
@@ -128,9 +128,11 @@ TEST_F(EntryEvents, AnAddressThatChangesWhileItIsUsedIsReported) {
     address.sin_port = htons(9);
     address.sin_addr.s_addr = htonl(0x7f000001);
     std::thread([&address] {
+      test::keep_to_core(0);
       auto* last = reinterpret_cast<volatile uint8_t*>(&address.sin_addr) + 3;
       for (;;) *last = static_cast<uint8_t>(*last ^ 3);  // 127.0.0.1, 127.0.0.2
     }).detach();
+    test::keep_to_core(1);
     const Fd fd(::socket(AF_INET, SOCK_DGRAM, 0));
     for (;;) ::sendto(fd.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&address), sizeof address);
   }

@@ -21,6 +21,7 @@
 #include <cstring>
 #include <future>
 #include <map>
+#include <set>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -121,7 +122,7 @@ TEST(KernelSource, ReloadsUnderLoadLoseNothing) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (unsigned n = 0;; ++n) {
       ::prctl(PR_SET_NAME, std::to_string(n).c_str());
-      ::usleep(20);
+      ::usleep(1000);
     }
   }
   std::map<std::pair<uint32_t, std::string>, size_t> seen;
@@ -130,8 +131,14 @@ TEST(KernelSource, ReloadsUnderLoadLoseNothing) {
     if (event->kind == EventKind::prctl && event->arg[0] == PR_SET_NAME)
       ++seen[{event->task.pid, std::string(event->path.text)}];
   };
-  constexpr size_t reloads = 4;
-  for (size_t i = 0; i < reloads; ++i) {
+  const auto enough = [&] {
+    return std::all_of(makers.begin(), makers.end(), [&](pid_t maker) {
+      return std::count_if(seen.begin(), seen.end(),
+                           [&](const auto& one) { return one.first.first == static_cast<uint32_t>(maker); }) > 500;
+    });
+  };
+  size_t reloads = 0;
+  for (; reloads < 4 || (reloads < 100 && !enough()); ++reloads) {
     FilterSpec spec = Watch::all_paths();
     spec.kinds.set(static_cast<size_t>(EventKind::prctl));
     auto loading = std::async(std::launch::async, [&] { return watch.source().reload(spec).ok(); });
@@ -156,7 +163,7 @@ TEST(KernelSource, ReloadsUnderLoadLoseNothing) {
       ++count;
       twice += times - 1;
     }
-    EXPECT_GT(count, 1000u) << "too little to show anything";
+    EXPECT_GT(count, 500u) << "too little to show anything";
     EXPECT_EQ(count, last - first + 1) << "numbers are missing";
   }
   EXPECT_LE(twice, reloads * 2 * std::thread::hardware_concurrency());
@@ -193,13 +200,18 @@ TEST(KernelSource, ForkComesBeforeWhatTheChildDoesAndExitAfterIt) {
   // Two processes make children at the same time, so that records of both cores meet in all rings.
   constexpr size_t children = 300;
   std::map<uint32_t, std::string> steps;  // of each process, in the order in which they came out
+  std::set<uint64_t> made;                // by our makers: on a watched host, others make threads and end too
+  std::vector<pid_t> makers;
   const auto collect = [&](std::span<const std::byte> record) {
     const test::Seen seen(record);
-    if (seen->kind == EventKind::fork) steps[static_cast<uint32_t>(seen->arg[1])] += 'f';
+    if (seen->kind == EventKind::fork && (seen->flags & flag_thread) == 0) {
+      steps[static_cast<uint32_t>(seen->arg[1])] += 'f';
+      if (std::find(makers.begin(), makers.end(), static_cast<pid_t>(seen->task.pid)) != makers.end())
+        made.insert(seen->arg[1]);
+    }
     if (seen->kind == EventKind::socket) steps[seen->task.pid] += 's';
-    if (seen->kind == EventKind::exit) steps[seen->task.pid] += 'x';
+    if (seen->kind == EventKind::exit && (seen->flags & flag_thread) == 0) steps[seen->task.pid] += 'x';
   };
-  std::vector<pid_t> makers;
   for (int i = 0; i < 2; ++i) {
     makers.push_back(::fork());
     if (makers.back() != 0) continue;
@@ -215,11 +227,8 @@ TEST(KernelSource, ForkComesBeforeWhatTheChildDoesAndExitAfterIt) {
   while ((!ended(makers[0]) || !ended(makers[1])) && std::chrono::steady_clock::now() < deadline)
     ASSERT_TRUE(watch.source().poll(std::chrono::milliseconds(20), collect).ok());
   for (const pid_t maker : makers) ::waitpid(maker, nullptr, 0);
-  const auto whole = static_cast<size_t>(
-      std::count_if(steps.begin(), steps.end(), [](const auto& one) { return one.second == "fsx"; }));
-  EXPECT_GE(whole, 2 * children);
-  for (const auto& [pid, order] : steps)
-    EXPECT_EQ(order.find("sf"), std::string::npos) << pid << ": " << order << " (an event before its process)";
+  EXPECT_EQ(made.size(), 2 * children);
+  for (const uint64_t pid : made) EXPECT_EQ(steps[static_cast<uint32_t>(pid)], "fsx") << pid;
 }
 
 TEST(KernelSource, PrimingShowsEveryProcessThatIsThere) {

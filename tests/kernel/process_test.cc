@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
+#include <cstring>
 #include <fstream>
 #include <thread>
 
@@ -259,6 +260,22 @@ TEST_F(ProcessEvents, AFailedExecShowsWhatWasTried) {
       expect_by(watch, child.pid, EventKind::exec_failed, [](const Event& e) { return e.result == -EACCES; });
   ASSERT_NE(at, nullptr);
   EXPECT_EQ((*at)->path.text, "/etc/passwd");
+  EXPECT_FALSE((*at)->path2.fault) << "no list is an empty one";
+  EXPECT_FALSE((*at)->path2.truncated);
+}
+
+TEST_F(ProcessEvents, AFailedExecKeepsEmptyArgumentsApart) {
+  Watch watch({EventKind::exec_failed});
+  ASSERT_TRUE(watch.open());
+  const Child child = run_child([] {
+    char first[] = "no", nothing[] = "", last[] = "end";
+    ::execl("no/such", first, nothing, nothing, last, nullptr);
+  });
+  const auto* seen = expect_by(watch, child.pid, EventKind::exec_failed);
+  ASSERT_NE(seen, nullptr);
+  EXPECT_EQ((*seen)->path2.text, "no\0\0\0end"s);
+  EXPECT_EQ((*seen)->arg[2], 4u);
+  EXPECT_FALSE((*seen)->path2.truncated);
 }
 
 TEST_F(ProcessEvents, AnArgumentThatIsNotInMemoryIsMarked) {
@@ -271,9 +288,66 @@ TEST_F(ProcessEvents, AnArgumentThatIsNotInMemoryIsMarked) {
   });
   const auto* seen = expect_by(watch, child.pid, EventKind::exec_failed);
   ASSERT_NE(seen, nullptr);
+  if ((*seen)->path2.fault) {
+    EXPECT_EQ((*seen)->path2.text, "no");
+    EXPECT_TRUE((*seen)->path2.truncated);
+  } else {
+    // Before 6.8 the kernel copies the arguments before it looks for the file, and so brings them in. Since 6.18 the
+    // program is called back when it can do that itself.
+    EXPECT_EQ((*seen)->path2.text, "no\0"s);
+    EXPECT_EQ((*seen)->arg[2], 2u);
+  }
+}
+
+TEST_F(ProcessEvents, AListOfArgumentsThatIsNotInMemoryIsMarked) {
+  Watch watch({EventKind::exec_failed});
+  ASSERT_TRUE(watch.open());
+  const Child child = run_child([] {
+    // Its first pointer is there, and names an argument; the next one stands on a page that is not.
+    constexpr size_t page = 4096;
+    char* at =
+        static_cast<char*>(::mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    char first[] = "no";
+    auto** list = reinterpret_cast<char**>(at + page) - 1;
+    *list = first;
+    ::execv("/no/such", list);
+  });
+  const auto* seen = expect_by(watch, child.pid, EventKind::exec_failed);
+  ASSERT_NE(seen, nullptr);
   EXPECT_EQ((*seen)->path2.text, "no");
-  EXPECT_TRUE((*seen)->path2.fault);
-  EXPECT_TRUE((*seen)->path2.truncated);
+  // A kernel that looks at the arguments before it looks for the file has brought it in: an empty list ends there.
+  EXPECT_EQ((*seen)->path2.truncated, (*seen)->path2.fault);
+}
+
+// Every string and the list on pages of a file that nobody has touched, as a child's constants are right after a fork.
+TEST_F(ProcessEvents, ArgumentsThatNobodyHasTouchedAreReadAllTheSame) {
+  Watch watch({EventKind::exec_failed});
+  ASSERT_TRUE(watch.open());
+  constexpr size_t page = 4096;
+  const std::string file = scratch_ / "arguments";
+  std::string text(3 * page, '\0');
+  auto* base = reinterpret_cast<char*>(0x700000000000);
+  char* list[] = {base + page, base + 2 * page - 3, nullptr};
+  std::memcpy(text.data(), list, sizeof list);
+  std::strcpy(text.data() + page, "no");
+  std::strcpy(text.data() + 2 * page - 3, "crosses a page");
+  std::ofstream(file) << text;
+  const Child child = run_child([&] {
+    const int fd = ::open(file.c_str(), O_RDONLY);
+    if (::mmap(base, text.size(), PROT_READ, MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, 0) != base) return;
+    ::madvise(base, text.size(), MADV_RANDOM);  // no neighbours with a fault
+    ::syscall(SYS_execve, "/no/such", base, nullptr);
+  });
+  const auto* seen = expect_by(watch, child.pid, EventKind::exec_failed);
+  ASSERT_NE(seen, nullptr);
+  if (watch.source().features().late_arguments) {
+    EXPECT_EQ((*seen)->path2.text, "no\0crosses a page"s);
+    EXPECT_EQ((*seen)->arg[2], 2u);
+    EXPECT_FALSE((*seen)->path2.fault);
+    EXPECT_FALSE((*seen)->path2.truncated);
+  } else {
+    EXPECT_TRUE((*seen)->path2.fault || (*seen)->path2.text == "no\0crosses a page"s);
+  }
 }
 
 TEST_F(ProcessEvents, AThirtyTwoBitExecIsSeenWhetherItWorksOrNot) {

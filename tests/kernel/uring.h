@@ -20,6 +20,7 @@ class Uring {
     fd_ = Fd(static_cast<int>(::syscall(SYS_io_uring_setup, 8, &parameters_)));
     if (!fd_.valid()) return;
     ring_ = map(parameters_.sq_off.array + parameters_.sq_entries * sizeof(unsigned), IORING_OFF_SQ_RING);
+    done_ = map(parameters_.cq_off.cqes + parameters_.cq_entries * sizeof(io_uring_cqe), IORING_OFF_CQ_RING);
     entries_ = static_cast<io_uring_sqe*>(map(parameters_.sq_entries * sizeof(io_uring_sqe), IORING_OFF_SQES));
   }
   [[nodiscard]] bool valid() const { return fd_.valid(); }
@@ -36,6 +37,12 @@ class Uring {
     ++submitted_;
     ASSERT_EQ(::syscall(SYS_io_uring_enter, fd_.get(), 1, submitted_, IORING_ENTER_GETEVENTS, nullptr, 0), 1);
   }
+  /// Of the operation submitted last.
+  [[nodiscard]] int result() const {
+    const auto* entries = static_cast<const io_uring_cqe*>(
+        static_cast<const void*>(static_cast<const char*>(done_) + parameters_.cq_off.cqes));
+    return entries[(submitted_ - 1) & (parameters_.cq_entries - 1)].res;
+  }
 
  private:
   void* map(size_t size, off_t offset) {
@@ -46,6 +53,7 @@ class Uring {
   io_uring_params parameters_{};
   Fd fd_;
   void* ring_ = nullptr;
+  void* done_ = nullptr;
   io_uring_sqe* entries_ = nullptr;
   unsigned submitted_ = 0;
 };

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What two nodes learned of a program's calls reaches a third: shipped, kept and merged by the collector, exported as a
-signed file, taken in at the start. A changed file is refused, and so is one by another key; the agent goes on.
+signed file, taken in at the start. A changed file is refused, and the agent goes on. A fourth is sent it as an order.
 """
 import json
 import os
@@ -46,6 +46,7 @@ def main():
         for node in ("one", "two"):
             rig.add_agent(node, LEARNS)
         rig.add_agent("three", LEARNS + f'import = ["{fleet}"]\n')
+        rig.add_agent("four", LEARNS + "from_collector = true\n")
         rig.start_nats()
         rig.start_collector()
         for node in ("one", "two"):
@@ -74,6 +75,16 @@ def main():
             f.write(good)
         reload(rig, "three", 2)
         wait_until("the right file is taken again", lambda: imported(rig, "three") == 1, 60)
+        rig.kill("three", signal.SIGTERM)
+
+        rig.start_agent("four")
+        wait_until("it is heard of", lambda: any(n["node"] == "four" for n in rig.api("/v1/nodes")), 60)
+        check(imported(rig, "four") == 0, "it knows nothing yet")
+        print(profiles(rig, "send", "four", "--path", f"{directory}/*"), flush=True)
+        wait_until("it takes in what it was sent", lambda: imported(rig, "four") == 1, 120)
+        rig.kill("four", signal.SIGTERM)
+        rig.start_agent("four")
+        wait_until("it has it still after a restart", lambda: imported(rig, "four") == 1, 60)
         rig.stop_all()
         check(rig.verify().returncode == 0, "proven")
     shutil.rmtree(directory)

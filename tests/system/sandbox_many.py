@@ -85,7 +85,7 @@ def main():
         need("kvm", "kvm" not in os.environ.get("SHRIKE_REQUIRE", "").split(","))
         print("no /dev/kvm: process alone")
         backends = ["process"]
-    mounts_before, files_before = mounts(), set(os.listdir("/tmp"))
+    mounts_before, files_before, groups_before = mounts(), set(os.listdir("/tmp")), set(dead_groups())
     directory = tempfile.mkdtemp(prefix="shrike-many-")
     socket = f"{directory}/sandbox.sock"
     service = subprocess.Popen([f"{BUILD}/bin/shrike-sandbox", "serve", "--socket", socket, "--state", f"{directory}/state",
@@ -120,7 +120,7 @@ def main():
     check(code == 0, f"the service ended with {code}")
     shutil.rmtree(directory)
     wait_until("no process is left", lambda: not processes_of(service.pid), 10)
-    wait_until("no control group is left", lambda: not dead_groups(), 10)
+    wait_until("no control group is left", lambda: set(dead_groups()) <= groups_before, 10)
     wait_until("no mount is left", lambda: mounts() <= mounts_before, 10)
     left = [f for f in set(os.listdir("/tmp")) - files_before if "shrike-many" in f or "sandbox" in f]
     check(not left, f"files are left: {left}")

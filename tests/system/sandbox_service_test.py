@@ -61,13 +61,14 @@ class Service:
         except OSError:
             return 0
 
+    def processes_of_sleep(self):
+        """The processes of jobs that sleep: those whose sandbox has a process below its init."""
+        parents = {self.parent(pid) for pid in os.listdir("/proc") if pid.isdigit()}
+        inits = [pid for pid in parents if pid > 1 and self.parent(pid) in self.children()]
+        return [self.parent(init) for init in inits]
+
     def process_of_sleep(self):
-        """The process of the job that sleeps: the one whose sandbox has a third process."""
-        for pid in self.children():
-            for init in [p for p in os.listdir("/proc") if p.isdigit() and self.parent(p) == pid]:
-                if any(self.parent(p) == int(init) for p in os.listdir("/proc") if p.isdigit()):
-                    return pid
-        return None
+        return next(iter(self.processes_of_sleep()), None)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -100,7 +101,8 @@ def repeated_and_refused(service):
     wait_until("the job runs", service.process_of_sleep, 30)
     check("runs already" in service.run("sleeps", SLEEP), "a job that runs was begun again")
     others = [service.begin(f"more-{n}", SLEEP) for n in range(2)]
-    wait_until("three jobs run", lambda: "as many as it may at once" in service.run("too-many", SLEEP), 30)
+    wait_until("three jobs run", lambda: len(service.processes_of_sleep()) == 3, 30)
+    check("as many as it may at once" in str(service.run("too-many", SLEEP)), "a fourth job was begun")
     for client in [sleeping, *others]:
         client.kill()
         client.communicate()

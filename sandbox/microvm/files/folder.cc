@@ -121,7 +121,8 @@ void TreeFolder::erase(std::string_view name, std::string_view path) {
   NodePtr node;
   if (find(name, node) < 0 || !node) return;
   const auto child = children_.find(name);
-  if (unloaded_ != 0) gone_.insert(child->first);
+  // Only what is below: the guest's own names, made and removed for ever, must not add up.
+  if (unloaded_ != 0 && child->second.lower != 0) gone_.insert(child->first);
   const auto self = std::static_pointer_cast<Folder>(shared_from_this());
   std::erase_if(node->names_, [&](const Name& n) { return n.name == name && n.folder.lock() == self; });
   if (node->is_folder()) --folders_;

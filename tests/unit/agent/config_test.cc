@@ -121,6 +121,8 @@ TEST(Config, NamesFileLineAndColumnOfWhatIsWrong) {
   EXPECT_NE(error_of("[sequence]\nmode = \"on\"").find("2:8: sequence.mode: "), std::string::npos);
   EXPECT_NE(error_of("[sequence]\nsample = 0").find("2:10: sequence.sample: "), std::string::npos);
   EXPECT_NE(error_of("[sequence]\nexclude_cgroups = [\"a\"]").find("2:19: sequence.exclude_"), std::string::npos);
+  EXPECT_NE(error_of("[response.risk]\n\"0.9\" = \"deny\"").find("response.risk: \"deny\" is decided before the call"),
+            std::string::npos);
   EXPECT_NE(error_of("[log]\nlevel = \"loud\"").find("2:9: log.level: "), std::string::npos);
   EXPECT_EQ(error_of("node = \n").substr(0, at.size() + 2), at + "1:");
   EXPECT_NE(error_of("[filter]\nbudget_per_s = 0\nbudget_burst = 5\n").find("3:16: filter.budget_burst"),

@@ -131,6 +131,7 @@ class FakeHands : public respond::Hands {
     return {};
   }
   Result<void> cut(const respond::Target&) override { return {}; }
+  Result<void> stop_denying() override { return {}; }
   std::vector<uint32_t> pids;
 };
 
@@ -231,6 +232,38 @@ TEST(Rules, TheFilterHoldsWhatStateAndSelfWatchNeed) {
   EXPECT_EQ(filter.any_path, access_chmod);
   EXPECT_NE(policy_digest(rules(), filter), policy_digest(rules(), filter_for(rules(), {})));
   EXPECT_EQ(policy_digest(rules(), filter).size(), 32u);
+}
+
+TEST_F(PipelineTest, ARefusedCallIsAnEventEachAndOneFinding) {
+  Pipeline pipeline = make();
+  FakeHands hands;
+  respond::Policy policy;
+  policy.rules = {{"Shadow read", respond::Action::deny}};
+  respond::Responder responder(policy, {}, hands);
+  responder.set_denying({.rules = {{denial_number("Shadow read"), "Shadow read"}}, .why_not = {}});
+  pipeline.set_responder(&responder);
+  pipeline.feed(as_record(task_record()));
+  for (uint64_t i = 0; i < 100; ++i) {
+    MakeRecord record(SHRIKE_DENIED);
+    by(record, 11, 20, 10, 5, "cat");
+    record.text(SHRIKE_S_REAL, "/etc/shadow");
+    record.fixed.syscall = 257;
+    record.fixed.result = -1;
+    record.fixed.boot_ns = 100 + i;
+    record.fixed.arg[0] = denial_number("Shadow read");
+    record.fixed.arg[1] = SHRIKE_TRIED_OPEN;
+    record.fixed.arg[2] = 1;
+    pipeline.feed(as_record(record.bytes()));
+  }
+  EXPECT_EQ(sink.events, 101);
+  ASSERT_EQ(sink.alerts.size(), 1u);
+  EXPECT_EQ(sink.alerts[0].rule, "Call refused");
+  EXPECT_EQ(sink.alerts[0].process.pid, 11u);
+  EXPECT_NE(sink.alerts[0].message.find("was refused to open /etc/shadow because of \"Shadow read\""),
+            std::string::npos)
+      << sink.alerts[0].message;
+  pipeline.flush();
+  EXPECT_EQ(sink.alerts.back().count, 100u);
 }
 
 TEST(Rules, ThatCannotBeReadAreNamed) {

@@ -41,6 +41,7 @@ TEST(Manual, AndCompletionKnowEveryCommandAndOption) {
                                                   {"profiles", "list"},
                                                   {"profiles", "show"},
                                                   {"profiles", "export"},
+                                                  {"profiles", "send"},
                                                   {"verify"},
                                                   {"demo"},
                                                   {"rules"},

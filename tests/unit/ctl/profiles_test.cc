@@ -53,6 +53,7 @@ TEST(ProfilesOptions, AreReadForEachSubcommand) {
   EXPECT_EQ(file.what, ProfilesOptions::What::export_file);
   EXPECT_EQ(file.file, "out");
   EXPECT_EQ(file.path, "/usr/*");
+  EXPECT_EQ(options({"profiles", "send", "web-1", "web-2"}).nodes, (std::vector<std::string>{"web-1", "web-2"}));
   for (const std::vector<std::string>& wrong :
        {std::vector<std::string>{"profiles"}, {"profiles", "export"}, {"profiles", "list", "--min-nodes", "0"}})
     EXPECT_TRUE(std::holds_alternative<Stop>(parse_options(wrong)));

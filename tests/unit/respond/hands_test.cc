@@ -50,7 +50,7 @@ class Waiting {
 
 class HandsTest : public ::testing::Test {
  protected:
-  KernelHands hands{Protected{}, [](uint32_t) { return nullptr; }};
+  KernelHands hands{Protected{}, [](uint32_t) { return nullptr; }, [] { return Result<void>(); }};
 };
 
 TEST_F(HandsTest, KillTheProcessThatIsMeant) {

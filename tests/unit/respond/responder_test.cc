@@ -27,6 +27,11 @@ class FakeHands : public Hands {
     calls.push_back("cut " + std::to_string(target.pid));
     return {};
   }
+  Result<void> stop_denying() override {
+    calls.push_back("stop denying");
+    if (broken) return Error{"the kernel says no"};
+    return {};
+  }
   std::vector<std::string> calls;
   bool broken = false;
 };
@@ -39,6 +44,20 @@ class ResponderTest : public ::testing::Test {
     untouchable.objects = {{8, 900}};
     untouchable.paths = {"/usr/sbin/sshd"};
     untouchable.mount_namespace = 4;
+  }
+  /// What was told of a call of a process that the kernel refused, or would have, for a rule of this number.
+  std::vector<Alert> denied(uint32_t pid, uint64_t number, bool refused) {
+    event = Event{};
+    event.kind = EventKind::denied;
+    event.task.pid = pid;
+    event.task.start_ns = 1000 + pid;
+    event.arg = {number, 1u << 16, refused ? 1u : 0u, 0, 0, 1};
+    event.real_path = "/etc/shadow";
+    process.exe = "/usr/bin/cat";
+    event.process = &process;
+    std::vector<Alert> told;
+    responder->denied(event, Alert{}, 0, told);
+    return told;
   }
   /// What was told of the alert of `rule` about a process.
   std::vector<Alert> alert(const std::string& rule, uint32_t pid, uint64_t at = 0) {
@@ -161,7 +180,63 @@ TEST_F(ResponderTest, ADryRunOnlySaysWhatItWouldDo) {
   EXPECT_FALSE(responder->counts().breaker_open);
 }
 
-TEST_F(ResponderTest, DenyIsWithheldAndSaysWhy) { EXPECT_THAT(alert("deny", 100).at(0).message, HasSubstr("BPF LSM")); }
+TEST_F(ResponderTest, DenyIsWithheldAndSaysWhyWhereTheKernelDoesNot) {
+  responder.emplace(policy, untouchable, hands);
+  responder->set_denying({.rules = {}, .why_not = {{"deny", "BPF LSM is not active"}}});
+  EXPECT_THAT(alert("deny", 100).at(0).message, HasSubstr("BPF LSM is not active"));
+  responder->set_denying({.rules = {{7, "deny"}}, .why_not = {}});
+  EXPECT_TRUE(alert("deny", 100).empty()) << "the kernel decides, and tells by itself";
+}
+
+TEST_F(ResponderTest, ARefusedCallIsToldWithItsRuleAndFile) {
+  responder.emplace(policy, untouchable, hands);
+  responder->set_denying({.rules = {{7, "deny"}}, .why_not = {}});
+  const auto told = denied(100, 7, true);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].rule, "Call refused");
+  EXPECT_EQ(told[0].source, AlertSource::response);
+  EXPECT_THAT(told[0].message, HasSubstr("/usr/bin/cat (pid 100) was refused to open /etc/shadow because of \"deny\""));
+  EXPECT_THAT(told[0].fields, testing::Contains(std::pair<std::string, std::string>("cause_rule", "deny")));
+  EXPECT_EQ(responder->counts().taken, 1u);
+  EXPECT_THAT(denied(100, 8, true).at(0).message, HasSubstr("no longer in force"));
+}
+
+TEST_F(ResponderTest, ADryRunTellsWhatWouldHaveBeenRefused) {
+  policy.dry_run = true;
+  responder.emplace(policy, untouchable, hands);
+  responder->set_denying({.rules = {{7, "deny"}}, .why_not = {}});
+  const auto told = denied(100, 7, false);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].rule, "Response withheld");
+  EXPECT_THAT(told[0].message, HasSubstr("dry run"));
+  EXPECT_EQ(responder->counts().withheld, 1u);
+}
+
+TEST_F(ResponderTest, TheBreakerStopsTheKernelFromRefusingAndCountsEachProcessOnce) {
+  policy.max_per_minute = 3;
+  responder.emplace(policy, untouchable, hands);
+  responder->set_denying({.rules = {{7, "deny"}}, .why_not = {}});
+  for (int again = 0; again < 10; ++again)
+    for (uint32_t pid = 100; pid < 103; ++pid) EXPECT_EQ(denied(pid, 7, true).size(), 1u);
+  EXPECT_FALSE(responder->counts().breaker_open);
+  const auto told = denied(103, 7, true);
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[1].rule, "Response breaker open");
+  EXPECT_THAT(hands.calls, ElementsAre("stop denying"));
+  EXPECT_TRUE(responder->counts().breaker_open);
+  EXPECT_THAT(denied(104, 7, false).at(0).message, HasSubstr("the breaker is open"));
+}
+
+TEST_F(ResponderTest, AKernelThatGoesOnRefusingIsSaidLoudly) {
+  policy.max_per_minute = 1;
+  hands.broken = true;
+  responder.emplace(policy, untouchable, hands);
+  responder->set_denying({.rules = {{7, "deny"}}, .why_not = {}});
+  (void)denied(100, 7, true);
+  const auto told = denied(101, 7, true);
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_THAT(told[1].message, HasSubstr("goes on refusing calls: the kernel says no"));
+}
 
 TEST_F(ResponderTest, MoreThanNInAMinuteOpenTheBreakerWhichStaysOpenUntilSomebodyLooked) {
   policy.max_per_minute = 3;

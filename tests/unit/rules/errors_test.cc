@@ -123,7 +123,7 @@ TEST(Statuses, TellTheFateOfEveryRule) {
   EXPECT_EQ(all[2].state, RuleStatus::State::unsupported);
   EXPECT_EQ(all[3].state, RuleStatus::State::unsupported);
   EXPECT_EQ(all[3].reason, "unknown field \"proc.nothing\"");
-  EXPECT_EQ(all[4].reason, "never fires: no kind of event can satisfy the condition");
+  EXPECT_EQ(all[4].reason, "never fires: its checks exclude each other for every kind of event");
   EXPECT_EQ(all[5].reason, "expensive: no path can be derived, so every open leaves the kernel");
   EXPECT_EQ(all[4].line, 23);
   EXPECT_EQ(all[4].column, 9);

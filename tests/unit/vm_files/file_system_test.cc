@@ -240,6 +240,56 @@ TEST(FileSystem, PutsFilesInOnNobodysAccount) {
   EXPECT_EQ(guest.node("/new/deep/file")->size(), 100000u);
 }
 
+TEST(FileSystem, KnowsWhatWentBeforeItsFolderWasListed) {
+  /// Knows each name of its root without being listed; says whether it was.
+  class Known final : public Tree {
+   public:
+    explicit Known(bool& listed) : listed_(listed) {}
+    std::optional<TreeEntry> known(uint64_t folder, std::string_view name) override {
+      TreeEntry none;
+      const auto all = below_->list(folder);
+      for (const TreeEntry& entry : *all)
+        if (entry.name == name) return entry;
+      return none;
+    }
+    Result<std::vector<TreeEntry>> list(uint64_t folder) override {
+      listed_ = true;
+      return below_->list(folder);
+    }
+    Result<TreeEntry> look(uint64_t number) override { return below_->look(number); }
+    Result<size_t> read(uint64_t file, uint64_t at, std::span<std::byte> out) override {
+      return below_->read(file, at, out);
+    }
+
+   private:
+    bool& listed_;
+    std::unique_ptr<Tree> below_ = memory_tree({{"/a", "A"}, {"/b", "B"}});
+  };
+  bool listed = false;
+  FileSystem files(std::make_unique<Known>(listed), {}, [] { return 1; });
+  const Place place{files.root(), files.root(), {}};
+  const auto unlink = [&](std::string_view path) {
+    Found found;
+    return files.resolve_name(place, nullptr, path, found) < 0 ? -EIO : files.unlink(found, false);
+  };
+  FilePtr file;
+  EXPECT_EQ(files.open_at(place, nullptr, "/a", O_RDONLY, 0, file), 0);
+  EXPECT_EQ(read_from(*file), "A");
+  EXPECT_EQ(unlink("/a"), 0);
+  EXPECT_EQ(unlink("/a"), -ENOENT);
+  EXPECT_EQ(files.open_at(place, nullptr, "/b", O_CREAT | O_EXCL | O_RDWR, 0644, file), -EEXIST);
+  EXPECT_EQ(files.open_at(place, nullptr, "/new", O_CREAT | O_EXCL | O_RDWR, 0644, file), 0);
+  EXPECT_EQ(unlink("/new"), 0);
+  EXPECT_EQ(files.open_at(place, nullptr, "/new", O_RDONLY, 0, file), -ENOENT);
+  EXPECT_FALSE(listed);
+  auto& root = dynamic_cast<Folder&>(*files.root());
+  Folder::Entry entry;
+  ASSERT_TRUE(root.next(2, entry));
+  EXPECT_EQ(entry.name, "b");
+  EXPECT_FALSE(root.next(entry.next, entry));
+  EXPECT_TRUE(listed);
+}
+
 TEST(FileSystem, SaysWhenTheTreeBelowFails) {
   class Broken final : public Tree {
     Result<std::vector<TreeEntry>> list(uint64_t) override {
