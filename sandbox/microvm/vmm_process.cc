@@ -39,7 +39,7 @@ void take_memory(Physical& physical) {
   static_cast<void>(own);
 }
 
-Result<Prepared> prepare(const VmmPlan& plan) {
+Result<Prepared> prepare(const VmmPlan& plan, bool mapped) {
   Prepared made;
   uint64_t last = boot_now_ns();
   const auto done = [&](const char* name) {
@@ -50,7 +50,7 @@ Result<Prepared> prepare(const VmmPlan& plan) {
   std::vector<int> join;
   if (plan.empty->valid())
     for (int fd = first_joined; fd < first_joined + joined_count; ++fd) join.push_back(fd);
-  TRY_VOID(enter_jail(join));
+  TRY_VOID(enter_jail(join, mapped));
   // Its memory goes when it does, a job's at most: none is given back before.
   ::mallopt(M_TRIM_THRESHOLD, INT_MAX);
   ::mallopt(M_MMAP_THRESHOLD, own_ahead_bytes * 2);
@@ -100,13 +100,16 @@ Report one_job(Machine& machine, Channel& channel, GuestFiles guest_files, const
 }  // namespace
 
 void run_vmm_process(const VmmPlan& plan) {
+  ::close(plan.parents_end);
+  char byte = 0;
+  const bool mapped = ::read(plan.mapped, &byte, 1) == 1;
   std::vector<int> keep{plan.channel, plan.broker, plan.kvm};
   if (const EmptyNamespaces& empty = *plan.empty; empty.valid())
     for (const Fd* fd : {&empty.mounts, &empty.network, &empty.ipc, &empty.names, &empty.cgroups})
       keep.push_back(fd->get());
   if (!arrange_descriptors(keep)) ::_exit(exit_failed);
   Channel channel{Fd(channel_fd)};
-  auto made = prepare(plan);
+  auto made = prepare(plan, mapped);
   if (!made) {
     static_cast<void>(channel.send(sandbox::Frame::refused, made.error().message));
     ::_exit(exit_failed);
