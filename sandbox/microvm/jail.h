@@ -15,25 +15,28 @@
 namespace shrike::sandbox::microvm {
 
 /// Namespaces with nothing in them, to be joined by every jail, because making them costs more than all else: an empty
-/// root that cannot be written, a network without even a loopback that is up, and nothing of System V's. Only root can;
-/// without them each jail makes its own.
+/// root that cannot be written, a network without even a loopback that is up, and nothing of System V's. Takes
+/// CAP_SYS_ADMIN; without them each jail makes its own, with a user namespace around them.
 struct EmptyNamespaces {
   Fd mounts, network, ipc, names, cgroups;
   [[nodiscard]] bool valid() const { return mounts.valid(); }
 };
-/// Invalid for others than root. Errors: which step, errno.
+/// Invalid where that is not allowed. Errors: which step, errno.
 Result<EmptyNamespaces> empty_namespaces();
 
 /// clone3's flags for a process that is to be jailed.
 uint64_t jail_clone_flags(bool joins);
+/// For the jail of process `pid` that joins nothing: makes the host's nobody the root of its user namespace, and says
+/// so; false where the caller may not, being no root. To be done while the process waits. Errors: errno.
+Result<bool> map_jail(pid_t pid);
 
 /// Before all else: no signal is held back; no other descriptors than `keep`, which become 3, 4 and so on in that
 /// order, behind /dev/null as 0 to 2. Errors: errno.
 Result<void> arrange_descriptors(std::span<const int> keep);
 /// First step: the parent's death is its own; the namespaces of `join` (descriptors; none: those of clone3 are
-/// emptied); for root, this host's user nobody, and a user namespace in which there is no other. Errors: which step,
-/// errno.
-Result<void> enter_jail(std::span<const int> join);
+/// emptied); where the parent is root (it `mapped` the user namespace, or there is `join`), this host's user nobody; a
+/// user namespace in which there is no other. Errors: which step, errno.
+Result<void> enter_jail(std::span<const int> join, bool mapped);
 
 /// Second step: Landlock (nothing is allowed), no capabilities, no new privileges. Appends what this kernel does not
 /// have to `notes`. Errors: which step, errno.

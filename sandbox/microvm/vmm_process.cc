@@ -46,11 +46,11 @@ class Preparation {
  public:
   explicit Preparation(const VmmPlan& plan) : plan_(plan) {}
 
-  Result<void> enter() {
+  Result<void> enter(bool mapped) {
     std::vector<int> join;
     if (plan_.empty->valid())
       for (int fd = first_joined; fd < first_joined + joined_count; ++fd) join.push_back(fd);
-    TRY_VOID(enter_jail(join));
+    TRY_VOID(enter_jail(join, mapped));
     TRY_VOID(give_up_rights(made_.notes));
     // Its memory goes when it does, a job's at most: none is given back before.
     ::mallopt(M_TRIM_THRESHOLD, INT_MAX);
@@ -130,6 +130,9 @@ Report one_job(Machine& machine, Channel& channel, GuestFiles guest_files, const
 }  // namespace
 
 void run_vmm_process(const VmmPlan& plan) {
+  ::close(plan.parents_end);
+  char byte = 0;
+  const bool mapped = ::read(plan.mapped, &byte, 1) == 1;
   std::vector<int> keep{plan.channel, plan.broker, plan.kvm};
   if (const EmptyNamespaces& empty = *plan.empty; empty.valid())
     for (const Fd* fd : {&empty.mounts, &empty.network, &empty.ipc, &empty.names, &empty.cgroups})
@@ -142,7 +145,7 @@ void run_vmm_process(const VmmPlan& plan) {
     ::_exit(exit_failed);
   };
   Preparation preparation(plan);
-  need(preparation.enter());
+  need(preparation.enter(mapped));
   const std::unique_ptr<Tree> broker = broker_tree(Fd(broker_fd)), host_files = known_tree(*plan.known, *broker);
   std::optional<GuestFiles> guest_files(std::in_place, *host_files, *plan.orders);
   preparation.done("tree");

@@ -21,13 +21,13 @@ SLEEP = ["/bin/busybox", "sleep", "1000"]
 
 
 class Service:
-    def __init__(self, directory, *options):
+    def __init__(self, directory, *options, prefix=()):
         self.socket, self.state = f"{directory}/sandbox.sock", f"{directory}/state"
-        self.options = options
+        self.options, self.prefix = options, prefix
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen([f"{BUILD}/bin/shrike-sandbox", "serve", "--socket", self.socket, "--state", self.state,
+        self.process = subprocess.Popen([*self.prefix, f"{BUILD}/bin/shrike-sandbox", "serve", "--socket", self.socket, "--state", self.state,
                                          *self.options], start_new_session=True, stderr=subprocess.PIPE)
         wait_until("the service listens", self.answers, 30)
 
