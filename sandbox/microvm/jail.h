@@ -1,6 +1,6 @@
 #pragma once
-// Where a machine's process lives: as if the program in it had taken it over already. In two steps, because the first
-// needs privileges and the second must come after the machine is made.
+// Where a machine's process lives: as if the program in it had taken it over already. In three steps, because the first
+// needs privileges, the second takes them, and the third must come after the machine is made.
 
 #include <linux/filter.h>
 
@@ -38,12 +38,15 @@ Result<void> arrange_descriptors(std::span<const int> keep);
 /// user namespace in which there is no other. Errors: which step, errno.
 Result<void> enter_jail(std::span<const int> join, bool mapped);
 
+/// Second step: Landlock (nothing is allowed), no capabilities, no new privileges. Appends what this kernel does not
+/// have to `notes`. Errors: which step, errno.
+Result<void> give_up_rights(std::vector<std::string>& notes);
+
 struct JailLimits {
   uint64_t address_space_bytes = 0;
   uint64_t descriptors = 64;
 };
-/// Second step: limits, Landlock (nothing is allowed), no capabilities, no new privileges, the filter. Appends what
-/// this kernel does not have to `notes`. Errors: which step, errno.
-Result<void> close_jail(const JailLimits& limits, std::span<const sock_filter> filter, std::vector<std::string>& notes);
+/// Third step: limits and the filter. Errors: which step, errno.
+Result<void> close_jail(const JailLimits& limits, std::span<const sock_filter> filter);
 
 }  // namespace shrike::sandbox::microvm
