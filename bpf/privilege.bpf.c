@@ -216,6 +216,9 @@ int BPF_PROG(exit_memory, struct pt_regs *regs, long result)
 			return 0;
 		if (c.id == SHRIKE_CALL_memfd_create)
 			record_user_string(s, SHRIKE_S_PATH, c.arg[0], 256);
+		else
+			s->record.arg[1] = c.arg[0];
+		s->record.arg[0] = 0;
 		if (ret >= 0)
 			privilege_real_path(s, file_of(task, ret));
 		privilege_finish(s);

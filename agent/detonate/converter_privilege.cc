@@ -87,7 +87,7 @@ void Converter::privilege(const Call& call, uint32_t id, Event& event, JobProces
       arg = {process.task.cap_effective, 0, 0, 0, 0, 0};
       break;
     case EventKind::memfd:
-      arg[0] = call.args[1];
+      arg = {0, call.args[id == SHRIKE_CALL_memfd_create ? 1 : 0], 0, 0, 0, 0};
       if (call.result >= 0)
         process.descriptors.put(static_cast<int>(call.result), {{}, "", "/memfd:" + std::string(event.path.text)});
       break;

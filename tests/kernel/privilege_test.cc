@@ -198,6 +198,7 @@ TEST_F(Privilege, MemoryFilesShowTheirName) {
   EXPECT_EQ((*seen)->path.text, "shrike-payload");
   EXPECT_EQ((*seen)->arg[1], static_cast<uint64_t>(MFD_CLOEXEC));
   EXPECT_EQ((*seen)->result, fd.get());
+  EXPECT_EQ((*seen)->arg[0], 0u);
   EXPECT_THAT(std::string((*seen)->real_path), ::testing::HasSubstr("memfd:shrike-payload"));
 }
 
