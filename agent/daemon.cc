@@ -117,7 +117,7 @@ Result<void> Daemon::Impl::set_up() {
   pipeline->set_sequence(sequence->alerts(wall_now_ns()));
   open_response();
   if (config.sandbox.enabled) {
-    sandboxing = TRY(Sandboxing::open(config, node));
+    sandboxing = TRY(Sandboxing::open(config, node, own_jobs));
     TRY_VOID(watch(sandboxing->fd()));
   }
   TRY_VOID(install_system_call_filter(needs));
@@ -186,6 +186,9 @@ Result<void> Daemon::Impl::open_pipeline(LoadedRules loaded) {
   wiring.findings.quiet_ns = config.findings.quiet_s * second_ns;
   outputs.emplace(*shipping);
   pipeline.emplace(std::move(wiring), std::move(loaded.rules), *outputs);
+
+  for (const auto& line : own_jobs.find_programs(own_program_paths())) spdlog::warn("{}", line);
+  pipeline->set_own_jobs(&own_jobs);
 
   on_record = [this](std::span<const std::byte> record) {
     if (capture) {

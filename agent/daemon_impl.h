@@ -9,6 +9,7 @@
 #include "agent/host_resolver.h"
 #include "agent/http_output.h"
 #include "agent/notify.h"
+#include "agent/own_jobs.h"
 #include "agent/pipeline.h"
 #include "agent/privileges.h"
 #include "agent/probe/capture.h"
@@ -49,6 +50,7 @@ struct Daemon::Impl {
   respond::Denying denying;
   std::optional<probe::KernelSource> source;
   std::optional<SequenceKeeper> sequence;
+  OwnJobs own_jobs;
   std::unique_ptr<Sandboxing> sandboxing;  // null: [sandbox] enabled is false
   std::optional<Pipeline> pipeline;
   HostResolver hosts;  // of the names that the pipeline's rules ask for

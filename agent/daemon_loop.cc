@@ -197,6 +197,7 @@ void Daemon::Impl::apply(Reload next) {
   pipeline->set_rules(std::move(next.loaded.rules));
   hosts.ask_for(pipeline->rules().host_names());
   pipeline->set_self(self_of(*source));
+  for (const auto& line : own_jobs.find_programs(own_program_paths())) spdlog::warn("{}", line);
   spdlog::set_level(spdlog::level::from_str(next.config.log.level));
   if (needs_restart(options.config, next.config))
     spdlog::warn(
