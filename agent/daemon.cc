@@ -227,7 +227,8 @@ void Daemon::Impl::begin_denying(respond::Denying next) {
   if (!next.rules.empty()) {
     if (!features.denies)
       failed = "the kernel cannot refuse calls: BPF LSM is not active, or refuses our hooks";
-    else if (const auto set = source->set_deny(dry_run ? Deny::tell : Deny::refuse); !set)
+    else if (const auto set = source->set_deny(dry_run || responder->counts().breaker_open ? Deny::tell : Deny::refuse);
+             !set)
       failed = set.error().message;
   }
   if (!failed.empty())

@@ -136,6 +136,7 @@ struct net {
 } __kernel_type;
 struct user_namespace {
 	struct ns_common ns;
+	int level; /* 0: the first one */
 } __kernel_type;
 struct uts_namespace {
 	struct ns_common ns;
