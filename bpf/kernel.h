@@ -212,6 +212,7 @@ struct thread_info {
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int flags;
+	unsigned int personality;
 	int exit_code;
 	int pid, tgid;
 	struct task_struct *real_parent;
