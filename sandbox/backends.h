@@ -15,8 +15,8 @@ namespace shrike::sandbox {
 class Backends {
  public:
   /// Finds out what this host has and makes what takes time: filters, control groups, the eBPF trace where it may be
-  /// loaded (and wanted). Errors: libseccomp's.
-  static Result<Backends> open(bool ebpf);
+  /// loaded (and wanted). `ready_machines`: prepare() makes the job's machine too. Errors: libseccomp's.
+  static Result<Backends> open(bool ebpf, bool ready_machines = true);
   Backends(Backends&&) noexcept;
   Backends& operator=(Backends&&) = delete;
   ~Backends();

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "sandbox/microvm/guest.h"
 #include "sandbox/microvm/jail.h"
+#include "sandbox/microvm/rehearsal.h"
 #include "sandbox/microvm/vmm_filter.h"
 
 namespace shrike::sandbox::microvm {
@@ -111,6 +112,14 @@ void run_vmm_process(const VmmPlan& plan) {
     ::_exit(exit_failed);
   }
   const std::unique_ptr<Tree> broker = broker_tree(Fd(broker_fd)), host_files = known_tree(*plan.known, *broker);
+  if (plan.options.ahead) {
+    const uint64_t begin = boot_now_ns();
+    if (auto done = rehearse(*made->machine, *host_files, *plan.orders); !done) {
+      static_cast<void>(channel.send(sandbox::Frame::refused, done.error().message));
+      ::_exit(exit_failed);
+    }
+    made->steps.push_back({"rehearsal", boot_now_ns() - begin});
+  }
   for (bool first = true;; first = false) {
     const uint64_t begin = boot_now_ns();
     GuestFiles guest_files(*host_files, *plan.orders);
