@@ -142,7 +142,7 @@ TEST_F(ConverterTest, AnOpenat2IsJudgedByTheFlagsInItsMemory) {
 }
 
 TEST_F(ConverterTest, AnOpenat2WithoutItsMemoryIsStillAnOpen) {
-  for (const std::string bytes : {std::string(), std::string(7, '\xff'), std::string(23, '\xff')}) {
+  for (const std::string& bytes : {std::string(), std::string(7, '\xff'), std::string(23, '\xff')}) {
     const Event& e = one(SYS_openat2, {static_cast<uint64_t>(-100), 0, 1, 24}, -EFAULT,
                          {{TextKind::path, "/tmp/x"}, {TextKind::open_how, bytes}});
     EXPECT_EQ(e.kind, EventKind::open);
