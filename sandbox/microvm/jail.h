@@ -37,7 +37,7 @@ Result<void> enter_jail(std::span<const int> join);
 
 struct JailLimits {
   uint64_t address_space_bytes = 0;
-  uint64_t descriptors = 64;
+  uint64_t descriptors = 160;  ///< a job's 62 files, 32 of the host's tree kept open, and what the machine itself has
 };
 /// Second step: limits, Landlock (nothing is allowed), no capabilities, no new privileges, the filter. Appends what
 /// this kernel does not have to `notes`. Errors: which step, errno.
