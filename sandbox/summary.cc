@@ -34,6 +34,8 @@ std::vector<std::string> words(std::string_view text) {
   return all;
 }
 
+bool is_memory_file(std::string_view exe) { return exe.starts_with("memfd:") || exe.starts_with("/memfd:"); }
+
 }  // namespace
 
 std::optional<std::string> sockaddr_text(std::string_view bytes) {
@@ -155,7 +157,7 @@ void Summary::executed(const Call& given) {
   Call call = given;
   if (!program_.empty()) {
     for (auto& text : call.texts)
-      if (text.kind == TextKind::exe) text.text = program_;
+      if (text.kind == TextKind::exe && is_memory_file(text.text)) text.text = program_;
     program_.clear();
   }
   if (GuestProcess* p = process(call.pid)) {

@@ -50,6 +50,17 @@ class SummaryTest : public ::testing::Test {
   Summary summary{counted};
 };
 
+TEST_F(SummaryTest, AScriptsExecutableIsItsInterpreter) {
+  summary.begin(40, "/job/script");
+  summary.call(begun(2, 0));
+  Call exec = made(-1);
+  exec.kind = CallKind::exec;
+  exec.texts = {{TextKind::exe, "/usr/bin/dash"}, {TextKind::argv, std::string("/bin/sh\0/job/script\0", 20)}};
+  summary.call(exec);
+  ASSERT_EQ(report().processes.size(), 1u);
+  EXPECT_EQ(report().processes[0].exe, "/usr/bin/dash");
+}
+
 TEST_F(SummaryTest, ProcessesAreATreeWithWhatTheyRan) {
   summary.begin(40, "/tmp/program");
   summary.call(begun(2, 0));
