@@ -9,9 +9,15 @@ namespace {
 
 constexpr uint64_t long_wait_ns = 120'000'000'000;
 
+/// Loaders of other interfaces, as ldd tries all there are; whose own interface is no evasion.
+bool is_foreign_program(std::string_view exe) {
+  return exe.starts_with("/usr/lib32/") || exe.starts_with("/usr/libx32/") ||
+         exe.starts_with("/usr/lib/i386-linux-gnu/");
+}
+
 void on_refusal(const sandbox::Call& call, const Event& event, std::vector<Alert>& alerts) {
   const Finding* finding = refused_finding(call);
-  if (finding == nullptr) return;
+  if (finding == nullptr || (call.abi != sandbox::CallAbi::x86_64 && is_foreign_program(program_of(event)))) return;
   const std::string name = call_text(call);
   tell(alerts, *finding, event, std::string(program_of(event)) + " called " + name + ", which the sandbox refused",
        {{"call", name}});

@@ -19,6 +19,10 @@ namespace shrike::detonate {
 
 class Behaviour {
  public:
+  /// `given`: paths of files that were put in with the job.
+  explicit Behaviour(const std::vector<std::string>& given) {
+    for (const auto& path : given) files_.given(path);
+  }
   /// Appends what `call`, whose event is `event`, says of the program. `event` has its process.
   void evaluate(const sandbox::Call& call, const Event& event, const JobProcesses& processes,
                 std::vector<Alert>& alerts);

@@ -13,7 +13,6 @@ namespace shrike::detonate {
 namespace {
 
 constexpr size_t many_files = 20;
-constexpr size_t many_probes = 3;
 constexpr size_t some_sought = 2, many_sought = 5;
 
 bool keep(std::set<std::string, std::less<>>& paths, std::string_view path, size_t most) {
@@ -72,14 +71,10 @@ void FileBehaviour::on_open(const Event& event, const JobProcesses& processes, s
     keep(read_, path, known_most);
 }
 
-void FileBehaviour::on_probe(const Event& event, std::vector<Alert>& alerts) {
+void FileBehaviour::on_probe(const Event& event, std::vector<Alert>& alerts) const {
   if (!tells_of_analysts(event.full_path)) return;
   const std::string path(event.full_path);
-  keep(probed_, path, known_most);
-  Finding finding = analyst;
-  // One is a look at the machine; several are a search.
-  if (probed_.size() >= many_probes) finding.risk = debugger.risk;
-  tell(alerts, finding, event, std::string(program_of(event)) + " looked at " + path + ", which tells on what it runs",
+  tell(alerts, analyst, event, std::string(program_of(event)) + " looked at " + path + ", which tells on what it runs",
        {{"path", path}});
 }
 
@@ -120,11 +115,13 @@ void FileBehaviour::on_change(const Event& event, const JobProcesses& processes,
   } else if (event.kind == EventKind::truncate) {
     if (!processes.has_written(path)) on_loss(event, alerts, true);
   } else if (event.kind == EventKind::rename) {
-    // By now the books have it under its new name.
-    if (!processes.has_written(event.full_path2) && !same_kind(path, event.full_path2)) on_loss(event, alerts, true);
+    // By now the books have it under its new name. What was written over may be the job's own: not what was given to
+    // it.
+    const bool own = processes.has_written(event.full_path2) && !given_.contains(path);
+    if (!own && !same_kind(path, event.full_path2)) on_loss(event, alerts, true);
   } else if (event.kind == EventKind::unlink && !processes.has_written(path)) {
     const std::string_view instead = processes.written_beside(path);
-    on_loss(event, alerts, !instead.empty() && !same_kind(path, instead));
+    if (instead.empty() || !same_kind(path, instead)) on_loss(event, alerts, !instead.empty());
   }
 }
 

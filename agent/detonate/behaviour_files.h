@@ -14,13 +14,15 @@ namespace shrike::detonate {
 
 class FileBehaviour {
  public:
+  /// `path` was put in with the job: the job did not make it.
+  void given(const std::string& path) { given_.insert(path); }
   void evaluate(const Event& event, const JobProcesses& processes, std::vector<Alert>& alerts);
   /// How many files in people's homes, not made by the job, were read.
   [[nodiscard]] size_t user_files_read() const { return read_.size(); }
 
  private:
   void on_open(const Event& event, const JobProcesses& processes, std::vector<Alert>& alerts);
-  void on_probe(const Event& event, std::vector<Alert>& alerts);
+  void on_probe(const Event& event, std::vector<Alert>& alerts) const;
   void on_credential(const Event& event, std::vector<Alert>& alerts);
   void on_system_place(const Event& event, std::string_view path, std::vector<Alert>& alerts) const;
   void on_place(const Event& event, std::string_view path, std::vector<Alert>& alerts) const;
@@ -33,7 +35,7 @@ class FileBehaviour {
   Paths rewritten_, deleted_;  // that were there before
   Paths read_;                 // of users'
   Paths sought_;               // credentials that were not there
-  Paths probed_;               // what tells who looks
+  Paths given_;                // put in with the job
 };
 
 }  // namespace shrike::detonate

@@ -63,6 +63,13 @@ bool has_long_label(std::string_view name) {
   return false;
 }
 
+bool tells_secrets(std::string_view said) {
+  static constexpr std::string_view words[] = {"root:x:0:0:", "root:$", "PRIVATE KEY-----", "aws_secret_access_key",
+                                               "uid=0(root)"};
+  return std::any_of(std::begin(words), std::end(words),
+                     [&](std::string_view word) { return said.find(word) != std::string_view::npos; });
+}
+
 bool is_tls(std::string_view said) { return said.size() > 1 && said[0] == 0x16 && said[1] == 0x03; }
 
 /// Whether something of one's own was said, and not only asked for.
@@ -70,7 +77,9 @@ bool carries_data(const sandbox::Connection& one, size_t files_read) {
   const std::string_view said = one.first_bytes;
   if (one.protocol == "dns" || one.protocol == "unix" || one.sent_bytes < much_sent_bytes) return false;
   if (is_tls(said)) return files_read >= files_behind_tls;
-  return files_read > 0 && !said.starts_with("GET ") && !said.starts_with("HEAD ") && !said.starts_with("SSH-");
+  const bool asks = said.starts_with("GET ") || said.starts_with("HEAD ") || said.starts_with("SSH-");
+  const bool gives = said.find("\nPOST /") != std::string_view::npos || said.find("\nPUT /") != std::string_view::npos;
+  return files_read > 0 && (!asks || gives);
 }
 
 }  // namespace
@@ -104,6 +113,9 @@ void NetworkBehaviour::at_end(const sandbox::Report& report, size_t user_files_r
       tell(alerts, mining, about, "it asked " + one.address + " for work, as miners do", {{"address", one.address}});
     if (is_chat(one.first_bytes))
       tell(alerts, chat, about, "it logged in to a chat server (IRC) at " + one.address, {{"address", one.address}});
+    if (tells_secrets(one.first_bytes))
+      tell(alerts, secrets_sent, about, "it sent accounts, keys or who it is to " + one.address,
+           {{"address", one.address}});
     if (carried == nullptr && carries_data(one, user_files_read)) carried = &one;
     if (one.protocol == "dns" && has_long_label(one.name)) ++strange_names, last_name = one.name;
   }

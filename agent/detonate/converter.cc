@@ -50,6 +50,13 @@ bool is_linker(std::string_view exe) {
          name.ends_with("-ld") || name.ends_with("-ld.bfd") || name.ends_with("-ld.gold");
 }
 
+/// The image's own tools that write what they have just read: of something compiled they make something compiled.
+bool is_copier(std::string_view exe) {
+  const std::string_view name = last_of(exe);
+  return exe.starts_with("/usr/bin/") &&
+         (name == "cp" || name == "install" || name.ends_with("strip") || name.ends_with("objcopy"));
+}
+
 bool is_interpreter(std::string_view exe) {
   static constexpr std::string_view names[] = {"sh",     "dash", "bash", "zsh", "ksh",
                                                "python", "perl", "ruby", "php", "node"};
@@ -249,7 +256,10 @@ void Converter::note_file(const Call& call, Event& event, JobProcess& process) {
   if (event.kind == EventKind::open && call.result >= 0) {
     const std::string_view path = event.real_path.empty() ? event.full_path : event.real_path;
     process.descriptors.put(static_cast<int>(call.result), {{}, "", std::string(path)});
-    if (writes) processes_.wrote(path, is_linker(process.exe));
+    if (writes)
+      processes_.wrote(path, is_linker(process.exe) || (is_copier(process.exe) && processes_.has_built(process.read)));
+    else
+      process.read = path;
   }
   if (event.kind == EventKind::rename && call.result >= 0) processes_.moved(event.full_path, event.full_path2);
   if (event.kind == EventKind::link && call.result >= 0 && processes_.has_written(event.full_path))

@@ -56,6 +56,8 @@ bool starts_programs(std::string_view path) {
                                                   "/etc/xdg/autostart/",
                                                   "/usr/lib/systemd/system/",
                                                   "/etc/update-motd.d/",
+                                                  "/etc/pam.d/",
+                                                  "/etc/udev/rules.d/",
                                                   "/run/systemd/system/"};
   static constexpr std::string_view parts[] = {"/.config/autostart/", "/.config/systemd/user/"};
   static constexpr std::string_view suffixes[] = {"/.ssh/authorized_keys", "/.ssh/rc", "/.xinitrc"};

@@ -85,12 +85,14 @@ constexpr Finding network_scan = {"Tried to reach many addresses", Severity::hig
 constexpr Finding mining = {"Spoke to a mining pool", Severity::high, 0.8, 0.9, "T1496"};
 constexpr Finding chat = {"Joined a chat server", Severity::medium, 0.45, 0.6, "T1071"};
 constexpr Finding name_tunnel = {"Sent data in questions for names", Severity::high, 0.6, 0.8, "T1071.004"};
+// Names of accounts with their homes, private keys, what `id` says of root: nobody else asks for these.
+constexpr Finding secrets_sent = {"Sent accounts or keys of this host", Severity::high, 0.6, 0.9, "T1041"};
 // A backup does that too, to an address that its owner knows.
 constexpr Finding carried_away = {"Read a user's files and sent data", Severity::medium, 0.45, 0.6, "T1041"};
 
 // Who is looking?
 constexpr Finding analyst = {"Looked for an analyst", Severity::low, 0.2, 0.5, "T1497.001"};
-constexpr Finding debugger = {"Looked for a debugger", Severity::medium, 0.35, 0.7, "T1622"};
+constexpr Finding debugger = {"Looked for a debugger", Severity::medium, 0.45, 0.7, "T1622"};
 constexpr Finding long_wait = {"Waited before it acted", Severity::low, 0.2, 0.5, "T1497.003"};
 constexpr Finding violation = {"Ended at a violation of its policy", Severity::medium, 0.3, 0.9, ""};
 constexpr Finding never_ends = {"Did not end in time", Severity::info, 0.1, 0.5, ""};

@@ -39,6 +39,7 @@ struct JobProcess {
   Descriptors descriptors;
   std::string exe;
   std::string script;  ///< what an interpreter was given to run, absolute; empty: none
+  std::string read;    ///< the file that it last opened for reading
   bool exited = false;
 };
 

@@ -36,7 +36,7 @@ def read_set(kind):
         yield Sample(kind, name, dict(word.split("=", 1) for word in words), about, script.rstrip() + "\n")
 
 
-def run(sample, backend, folder):
+def run(sample, backend, folder, timeout):
     """The report of one run."""
     place = pathlib.Path(tempfile.mkdtemp(prefix=f"{sample.name}-", dir=folder))
     program = place / "sample"
@@ -48,7 +48,7 @@ def run(sample, backend, folder):
         path.write_text(f"letter {number}\n" * 50)
         files += ["--file", f"{path}:/home/user/documents/{path.name}"]
     done = subprocess.run([f"{BUILD}/bin/shrike", "run", "--agent", "", "--sandbox", "", "--json", "--backend", backend,
-                           "--timeout", "15s", *files, "--", str(program)], capture_output=True, timeout=120, check=False)
+                           "--timeout", timeout, *files, "--", str(program)], capture_output=True, timeout=120, check=False)
     shutil.rmtree(place)
     if not done.stdout:
         raise AssertionError(f"{sample.name} in {backend}: {done.stderr.decode(errors='replace')}")
@@ -97,7 +97,7 @@ def main():
     work = [(s, b) for s in here for b in backends if s.words.get("only", b) == b]
     bad = collections.Counter()
     with tempfile.TemporaryDirectory(prefix="shrike-behaviours-") as folder, concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for (sample, backend), report in zip(work, pool.map(lambda w: run(*w, folder), work)):
+        for (sample, backend), report in zip(work, pool.map(lambda w: run(*w, folder, "5s" if asked.quick else "15s"), work)):
             bad[sample.kind] += wrong(sample, report["risk"])
             show(sample, backend, report, asked.why)
     count = collections.Counter(s.kind for s, _ in work)

@@ -143,7 +143,7 @@ TEST_F(SummaryTest, AConnectionIsWhatWasAskedForAndWhatTheSinkSaw) {
   EXPECT_EQ(all[0].pid, 5u);
   EXPECT_EQ(all[0].sent_bytes, 11u);
   EXPECT_EQ(all[0].received_bytes, 22u);
-  EXPECT_EQ(all[0].first_bytes, "hello");
+  EXPECT_EQ(all[0].first_bytes, "hello\nagain");
   EXPECT_EQ(all[1].protocol, "dns") << "whom it asked for, and not only that it asked";
   EXPECT_EQ(all[1].name, "evil");
   EXPECT_EQ(all[1].pid, 5u);
