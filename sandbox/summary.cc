@@ -17,6 +17,7 @@ namespace shrike::sandbox {
 namespace {
 
 constexpr size_t sockets_max = 65'536;
+constexpr size_t first_bytes_max = 1024;
 
 const std::string* text_of(const Call& call, TextKind kind) {
   const auto found =
@@ -33,6 +34,8 @@ std::vector<std::string> words(std::string_view text) {
   }
   return all;
 }
+
+bool is_memory_file(std::string_view exe) { return exe.starts_with("memfd:") || exe.starts_with("/memfd:"); }
 
 }  // namespace
 
@@ -155,7 +158,7 @@ void Summary::executed(const Call& given) {
   Call call = given;
   if (!program_.empty()) {
     for (auto& text : call.texts)
-      if (text.kind == TextKind::exe) text.text = program_;
+      if (text.kind == TextKind::exe && is_memory_file(text.text)) text.text = program_;
     program_.clear();
   }
   if (GuestProcess* p = process(call.pid)) {
@@ -207,7 +210,10 @@ void Summary::met(const Connection& connection_met) {
   }
   c->sent_bytes += connection_met.sent_bytes;
   c->received_bytes += connection_met.received_bytes;
-  if (c->first_bytes.empty()) c->first_bytes = connection_met.first_bytes.substr(0, 1024);
+  // Of several to one address what each began with, as long as there is room; questions for names are all alike.
+  if (c->first_bytes.empty() || (!asked && c->first_bytes.size() < first_bytes_max))
+    c->first_bytes += (c->first_bytes.empty() ? "" : "\n") + connection_met.first_bytes;
+  if (c->first_bytes.size() > first_bytes_max) c->first_bytes.resize(first_bytes_max);
 }
 
 void Summary::fill(Report& report) const {

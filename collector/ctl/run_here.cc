@@ -37,6 +37,7 @@ Result<sandbox::Report> run_alone(const RunOptions& options, const RunJob& job, 
   scoring.converter.job = job.job.id;
   scoring.converter.wall_offset_ns = wall_offset_ns();
   scoring.node = "here";
+  for (const auto& file : job.job.files) scoring.given.push_back(file.path);
   detonate::Detonation detonation(std::move(scoring), compiled.rules, nowhere);
   auto events = events_of(output);
   events.call = [&](const sandbox::Call& call) { detonation.call(call); };

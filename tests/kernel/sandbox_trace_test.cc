@@ -91,6 +91,20 @@ TEST_P(Trace, ACallHasItsArgumentsTextsAndResult) {
   }
 }
 
+TEST_P(Trace, AnOpenat2HasTheFlagsOfItsMemory) {
+  const Ran ran = run_here(ask(own_program("open_file"), {"+", "/tmp/made"}));
+  EXPECT_EQ(ran.report.exit_code, 0);
+  const auto made = std::find_if(ran.calls.begin(), ran.calls.end(), [](const Call& call) {
+    return call.kind == CallKind::call && call.number == SYS_openat2;
+  });
+  ASSERT_NE(made, ran.calls.end());
+  EXPECT_EQ(text_of(*made, TextKind::path)->text, "/tmp/made");
+  const auto* told = text_of(*made, TextKind::open_how);
+  ASSERT_NE(told, nullptr);
+  const uint64_t how[] = {O_WRONLY | O_CREAT | O_CLOEXEC, 0600, 0};
+  EXPECT_EQ(told->text, std::string(reinterpret_cast<const char*>(how), sizeof how));
+}
+
 TEST_P(Trace, ProcessesHaveABeginningAProgramAndAnEnd) {
   Asked asked = ask("/bin/busybox", {"sh", "-c", "/usr/bin/env true one; kill -9 $$"});
   const Ran ran = run_here(std::move(asked));
