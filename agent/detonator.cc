@@ -160,6 +160,7 @@ Result<sandbox::Report> Detonator::run_now(const sandbox::Job& job, const sandbo
   detonate::OutputHead out, err;
   sandbox::ClientOptions client;
   client.socket = options_.service;
+  client.own = false;
   auto running = TRY(sandbox::JobClient::start(client, job, files));
   sandbox::JobEvents events;
   events.out = [&](std::string_view bytes) {

@@ -189,6 +189,8 @@ void Summary::connected(const Call& call) {
   const bool local = address->front() == '/' || address->front() == '@';
   // Not a connection but a question which address it would have: how resolvers sort answers.
   if (!local && address->ends_with(":0")) return;
+  // Asked by every program that looks up a user or a host, and nowhere there.
+  if (*address == "/var/run/nscd/socket") return;
   const bool datagram =
       call.number == SYS_sendto || datagrams_.contains({call.pid, static_cast<int32_t>(call.args[0])});
   if (Connection* c = connection(local ? "unix" : datagram ? "udp" : "tcp", *address); c != nullptr && c->pid == 0)
@@ -208,6 +210,7 @@ void Summary::met(const Connection& connection_met) {
     const auto same = by_address_.find(protocol + connection_met.address);
     if (c->pid == 0 && same != by_address_.end()) c->pid = connections_[same->second].pid;
   }
+  if (c->protocol == "tcp") c->protocol = spoken(connection_met.first_bytes);
   c->sent_bytes += connection_met.sent_bytes;
   c->received_bytes += connection_met.received_bytes;
   // Of several to one address what each began with, as long as there is room; questions for names are all alike.
@@ -224,12 +227,13 @@ void Summary::fill(Report& report) const {
   report.processes_dropped = processes_dropped_;
   report.connections.clear();
   for (const auto& c : connections_) {
-    // Asked for, but met under a better name: what looked like TCP were datagrams, datagrams were questions for names.
+    // Asked for, but met under a better name: what looked like TCP were datagrams, datagrams were questions for names,
+    // or for the address that a connection would come from.
     const bool nothing_sent = c.sent_bytes == 0 && c.received_bytes == 0 && c.protocol != "dns";
     const bool better =
         nothing_sent && std::any_of(connections_.begin(), connections_.end(), [&](const Connection& other) {
-          return other.address == c.address &&
-                 (other.protocol == "dns" || (other.protocol == "udp" && c.protocol == "tcp"));
+          return &other != &c && other.address == c.address && other.protocol != "unix" &&
+                 (other.protocol != "udp" || c.protocol == "tcp");
         });
     if (!better) report.connections.push_back(c);
   }

@@ -22,6 +22,23 @@ uint64_t limit_ns(std::chrono::milliseconds limit) {
   return static_cast<uint64_t>(std::chrono::nanoseconds(limit).count());
 }
 
+/// The machine names what it refused in short. `seen`, made of the calls, has the words that the other backend has, and
+/// what was outside the program's files too.
+void name_refusals(std::vector<Refusal>& refusals, std::vector<Refusal> seen) {
+  const auto base = [](std::string_view call) { return call.substr(0, call.find_first_of("(:")); };
+  for (auto& one : refusals) {
+    const auto same = std::find_if(seen.begin(), seen.end(),
+                                   [&](const Refusal& other) { return base(other.call) == base(one.call); });
+    if (same == seen.end()) {
+      seen.push_back(std::move(one));  // no call: a trap, memory used up
+    } else if (same->call == base(one.call) && one.call != same->call) {
+      same->call = std::move(one.call);
+    }
+  }
+  refusals = std::move(seen);
+  refusals.resize(std::min(refusals.size(), report_list_max));
+}
+
 }  // namespace
 
 GuestRun::GuestRun(Vmm& vmm, const Job& job, Teller& teller)
@@ -138,6 +155,9 @@ void GuestRun::ended_by_itself() {
 bool GuestRun::finish(Report& report) {
   if (report_) {
     report = std::move(*report_);
+    Report seen;
+    summary_.fill(seen);
+    if (report.events_dropped == 0) name_refusals(report.refusals, seen.refusals);
     if (stop_ns_ != 0 && report.status == Status::timed_out) {
       report.status = Status::signalled;
       report.cause = "stopped: the client asked for it, or has gone";
