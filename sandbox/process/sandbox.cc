@@ -84,6 +84,11 @@ Result<std::unique_ptr<Sandbox>> Sandbox::prepare(const CgroupHost& host, const 
   sandbox->init_ = Fd(pidfd);
   theirs.reset();
   step("namespaces");
+  // Before the init lets nobody look into it any more: after that it takes CAP_SYS_PTRACE.
+  struct stat about {};
+  if (::stat(("/proc/" + std::to_string(pid) + "/ns/user").c_str(), &about) != 0)
+    return errno_error("the sandbox's user namespace");
+  sandbox->user_namespace_ = about.st_ino;
   TRY_VOID(sandbox->map_user(uid));
   TRY_VOID(sandbox->cgroup_.join(pid));
   step("user and groups");
@@ -99,13 +104,6 @@ Result<std::unique_ptr<Sandbox>> Sandbox::prepare(const CgroupHost& host, const 
 }
 
 Sandbox::~Sandbox() { kill(); }
-
-Result<uint64_t> Sandbox::user_namespace() const {
-  struct stat about {};
-  if (::stat(("/proc/" + std::to_string(init_pid_) + "/ns/user").c_str(), &about) != 0)
-    return errno_error("the sandbox's user namespace");
-  return static_cast<uint64_t>(about.st_ino);
-}
 
 Result<Heard> Sandbox::expect(Word word) {
   auto heard = TRY(hear(link_.get()));

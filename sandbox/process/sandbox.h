@@ -31,8 +31,8 @@ class Sandbox {
 
   [[nodiscard]] Cgroup& cgroup() { return cgroup_; }
   [[nodiscard]] pid_t init_pid() const { return init_pid_; }  ///< as this host has it
-  /// Inode of its user namespace. Errors: errno.
-  [[nodiscard]] Result<uint64_t> user_namespace() const;
+  /// Inode of its user namespace.
+  [[nodiscard]] uint64_t user_namespace() const { return user_namespace_; }
   [[nodiscard]] int init_fd() const { return init_.get(); }  ///< readable when it has ended
   [[nodiscard]] int link() const { return link_.get(); }
   [[nodiscard]] int root_fd() const { return root_.get(); }
@@ -63,6 +63,7 @@ class Sandbox {
 
   Cgroup cgroup_;
   pid_t init_pid_ = -1;
+  uint64_t user_namespace_ = 0;
   Fd init_, link_, root_, network_;
   std::vector<Fd> sockets_;
   FileStamps files_;
