@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <set>
+#include <thread>
 
 #include "common/base/file.h"
 #include "tests/kernel/sandbox_rig.h"
@@ -161,12 +162,17 @@ TEST(SlowClient, MakesTheProgramWaitAndLosesNothing) {
   ClientOptions options{"", SHRIKE_BIN_DIR "/shrike-sandbox", {}};
   auto client = JobClient::start(options, asked.job, files);
   ASSERT_TRUE(client.ok()) << client.error().message;
-  // Nothing is read until the program is held back for it.
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!somebody_waits()) ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "it was not made to wait";
   uint64_t seen = 0;
+  bool waited = false;
   JobEvents events;
-  events.call = [&](const Call& call) { seen += call.number == SYS_getpriority && call.args[0] >= 1000 ? 1 : 0; };
+  events.call = [&](const Call& call) {
+    // From the first call on nothing is read until the program is held back for it.
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!waited && !somebody_waits() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    EXPECT_TRUE(waited || std::chrono::steady_clock::now() < deadline) << "it was not made to wait";
+    waited = true;
+    seen += call.number == SYS_getpriority && call.args[0] >= 1000 ? 1 : 0;
+  };
   const auto report = client->finish(events);
   ASSERT_TRUE(report.ok()) << report.error().message;
   EXPECT_EQ(report->status, Status::ok) << report->cause;
