@@ -152,6 +152,7 @@ Result<sandbox::Report> Detonator::run_now(const sandbox::Job& job, const sandbo
   ToOutbox sink(outbox_);
   detonate::DetonationOptions options;
   options.converter.job = job.id;
+  for (const auto& file : job.files) options.given.push_back(file.path);
   options.converter.wall_offset_ns = wall_offset_ns();
   options.node = options_.node;
   options.background = options_.background;
@@ -159,6 +160,7 @@ Result<sandbox::Report> Detonator::run_now(const sandbox::Job& job, const sandbo
   detonate::OutputHead out, err;
   sandbox::ClientOptions client;
   client.socket = options_.service;
+  client.own = false;
   auto running = TRY(sandbox::JobClient::start(client, job, files));
   sandbox::JobEvents events;
   events.out = [&](std::string_view bytes) {

@@ -40,7 +40,6 @@ struct Backends::Impl {
   std::unique_ptr<process::ProcessBackend> ready;
   std::unique_ptr<microvm::MicrovmBackend> machine;
   std::string no_machine;  // why there is none
-  bool ready_machines = true;
 };
 
 Backends::Backends(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -49,13 +48,12 @@ Backends::~Backends() = default;
 
 Result<Backends> Backends::open(bool ebpf, bool ready_machines) {
   auto impl = std::make_unique<Impl>(TRY(process::Filters::build()));
-  impl->ready_machines = ready_machines;
   auto trace = ebpf ? process::EbpfTrace::load() : Result<std::unique_ptr<process::EbpfTrace>>(Error{"as asked for"});
   if (trace)
     impl->trace = std::move(*trace);
   else
     impl->without_trace(trace.error());
-  auto machine = microvm::MicrovmBackend::open();
+  auto machine = microvm::MicrovmBackend::open({.late = !ready_machines});
   if (machine)
     impl->machine = std::move(machine).value();
   else
@@ -77,7 +75,7 @@ bool Backends::release(unsigned slot, pid_t process) {
 
 Result<void> Backends::prepare(unsigned slot) {
   reserve(slot);
-  if (impl_->machine && impl_->ready_machines)
+  if (impl_->machine)
     if (auto done = impl_->machine->prepare(); !done) impl_->no_machine = done.error().message;
   impl_->ready = std::make_unique<process::ProcessBackend>(impl_->options(slot));
   return impl_->ready->prepare();

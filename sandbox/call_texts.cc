@@ -93,7 +93,8 @@ constexpr TextPlan plans[] = {path(SYS_open, 0),
                               path(SYS_faccessat2, 1),
                               path(SYS_pivot_root, 0),
                               path(SYS_pivot_root, 1, TextKind::path2),
-                              name(SYS_sethostname, 0)};
+                              name(SYS_sethostname, 0),
+                              name(SYS_prctl, 1)};
 
 /// The same by number, so that one call's are found together.
 const std::vector<TextPlan>& sorted() {
@@ -107,6 +108,13 @@ const std::vector<TextPlan>& sorted() {
 }
 
 }  // namespace
+
+void drop_needless_texts(Call& call) {
+  constexpr uint64_t set_name = 15;  // PR_SET_NAME
+  if (call.abi != CallAbi::x86_64 || call.number != SYS_prctl || call.args[0] == set_name) return;
+  call.texts.clear();
+  call.flags = static_cast<uint16_t>(call.flags & ~(call_memory | call_late | call_cut));
+}
 
 std::span<const TextPlan> text_plans() { return sorted(); }
 

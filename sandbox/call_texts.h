@@ -28,4 +28,7 @@ std::span<const TextPlan> text_plans();
 /// Those of one call.
 std::span<const TextPlan> text_plans(int number);
 
+/// prctl's second argument is a name with one of its options only: with others what was read there is none.
+void drop_needless_texts(Call& call);
+
 }  // namespace shrike::sandbox

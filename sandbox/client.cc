@@ -145,6 +145,8 @@ Result<JobClient> JobClient::start(const ClientOptions& options, const Job& job,
   if (files.files.size() != job.files.size()) return Error{"job: its files and their descriptors do not agree"};
   Started started;
   started.socket = TRY(connect_service(options.socket));
+  if (!started.socket.valid() && !options.own)
+    return Error{options.socket + ": nobody there to run it, or not for this user", ENOENT};
   if (!started.socket.valid()) started = TRY(start_own(options));
   JobClient client(Channel(std::move(started.socket)), std::move(started.pidfd));
   TRY_VOID(client.channel_.send(Frame::job, job_to_json(job), fds));

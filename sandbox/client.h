@@ -19,6 +19,7 @@ struct ClientOptions {
   std::string
       program;  ///< shrike-sandbox to start where there is no service; empty: beside our own executable, then PATH
   std::vector<std::string> options;  ///< of shrike-sandbox job, when we start one
+  bool own = true;                   ///< whether one of our own is started where there is no service
 };
 
 /// What a running job tells; each may be empty.
@@ -31,7 +32,8 @@ struct JobEvents {
 
 class JobClient {
  public:
-  /// Connects and sends the job. Errors: nothing to run it with; the job is out of bounds; errno.
+  /// Connects and sends the job. Errors: nothing to run it with (ENOENT where only a service would do); the job is out
+  /// of bounds; errno.
   static Result<JobClient> start(const ClientOptions& options, const Job& job, const JobFiles& files);
   /// Reads until the report. `stop_fd` (or -1): when it becomes readable, the job is asked to stop and what it reports
   /// is still read. Errors: refused, with the reason; the sandbox broke off or said something that is no frame.

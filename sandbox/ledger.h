@@ -47,6 +47,10 @@ class Ledger {
 
   /// May this job run? When it may, what it can use at most is taken. `now_ns`: wall clock. Errors: the line cannot be
   /// written: then it may not.
+  /// The line is with the kernel before the job begins, so that it outlives us; it is synced only with the next end of
+  /// a job (a sync costs more than all of the set-up: 2 ms here). After a power cut a job that had not ended may be
+  /// unknown, and runs again when it is asked for again. Orders of the collector's do not: the agent's own book of them
+  /// is synced before each step.
   Result<Verdict> begin(const std::string& caller, const std::string& id, const Usage& most, uint64_t now_ns);
   /// It has ended. What it used beyond `most` is counted as `most`. Errors: the line cannot be written.
   Result<void> end(const std::string& caller, const std::string& id, const Usage& used, const std::string& report,

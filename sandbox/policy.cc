@@ -1,5 +1,7 @@
 #include "sandbox/policy.h"
 
+#include <linux/netlink.h>
+#include <netinet/in.h>
 #include <openssl/evp.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -8,6 +10,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "common/base/bytes.h"
 #include "sandbox/policy_calls.h"
@@ -42,6 +45,7 @@ std::string canonical(const Policy& policy) {
   std::string text = "shrike policy 1\n" + std::string(profile_name(policy.profile())) + "\n";
   for (const auto& rule : policy.rules()) {
     text += std::to_string(rule.number) + " " + std::to_string(static_cast<int>(rule.verdict));
+    if (rule.verdict == Verdict::absent) text += " " + std::to_string(rule.error);
     for (const auto& c : rule.conditions)
       text += " " + std::to_string(c.argument) + "&" + std::to_string(c.mask) + "=" + std::to_string(c.value);
     text += "\n";
@@ -51,18 +55,46 @@ std::string canonical(const Policy& policy) {
 
 }  // namespace
 
-Verdict Policy::evaluate(CallAbi abi, int number, const CallArguments& args) const {
-  if (abi != CallAbi::x86_64) return Verdict::refuse;
-  const auto [first, last] = std::equal_range(rules_.begin(), rules_.end(), Rule{number, {}, {}},
+const Rule* Policy::find(CallAbi abi, int number, const CallArguments& args) const {
+  if (abi != CallAbi::x86_64) return nullptr;
+  const auto [first, last] = std::equal_range(rules_.begin(), rules_.end(), Rule{number, {}, {}, 0},
                                               [](const Rule& a, const Rule& b) { return a.number < b.number; });
   const auto found = std::find_if(first, last, [&](const Rule& rule) { return holds(rule, args); });
-  return found == last ? Verdict::refuse : found->verdict;
+  return found == last ? nullptr : &*found;
 }
 
-void PolicyBuilder::add(std::string_view name, std::vector<Condition> conditions, Verdict verdict) {
+Verdict Policy::evaluate(CallAbi abi, int number, const CallArguments& args) const {
+  const Rule* rule = find(abi, number, args);
+  return rule == nullptr ? Verdict::refuse : rule->verdict;
+}
+
+int Policy::error_of(CallAbi abi, int number, const CallArguments& args) const {
+  const Rule* rule = find(abi, number, args);
+  if (rule == nullptr) return EPERM;
+  return rule->verdict == Verdict::absent ? rule->error : ENOSYS;
+}
+
+void PolicyBuilder::add(std::string_view name, std::vector<Condition> conditions, Verdict verdict, int error) {
   const int number = ::seccomp_syscall_resolve_name_arch(SCMP_ARCH_X86_64, std::string(name).c_str());
   // What this libseccomp does not know has no number here: it stays refused.
-  if (number >= 0) policy_.rules_.push_back({number, verdict, std::move(conditions)});
+  if (number >= 0) policy_.rules_.push_back({number, verdict, std::move(conditions), error});
+}
+
+/// What ordinary programs ask in passing, and live without: cp for shared extents, a resolver for its interfaces, ping
+/// for the socket that only some may have.
+void PolicyBuilder::add_absent() {
+  for (const uint32_t command : absent_ioctls()) add("ioctl", {is(1, command)}, Verdict::absent, ENOTTY);
+  for (const uint32_t option : absent_prctls()) add("prctl", {is(0, option)}, Verdict::absent, EINVAL);
+  for (const uint64_t protocol : {NETLINK_ROUTE, NETLINK_SOCK_DIAG, NETLINK_AUDIT, NETLINK_KOBJECT_UEVENT})
+    add("socket", {is(0, AF_NETLINK), is(2, protocol)}, Verdict::absent, EAFNOSUPPORT);
+  for (const uint64_t family : {AF_INET, AF_INET6})
+    add("socket",
+        {is(0, family), is(1, SOCK_DGRAM, socket_type_mask),
+         is(2, family == AF_INET ? uint64_t{IPPROTO_ICMP} : uint64_t{IPPROTO_ICMPV6})},
+        Verdict::absent, EACCES);
+  for (const uint64_t family : {AF_INET, AF_INET6})
+    add("socket", {is(0, family), is(2, IPPROTO_MPTCP)}, Verdict::absent, EPROTONOSUPPORT);
+  add("name_to_handle_at", {}, Verdict::absent, EOPNOTSUPP);
 }
 
 PolicyBuilder::PolicyBuilder(Profile profile) {
@@ -70,6 +102,7 @@ PolicyBuilder::PolicyBuilder(Profile profile) {
   for (const auto name : plain_calls()) add(name);
   for (const auto name : socket_calls()) add(name);
   for (const auto name : unknown_calls()) add(name, {}, Verdict::unknown);
+  add_absent();
   for (const uint32_t command : plain_ioctls()) add("ioctl", {is(1, command)});
   for (const uint32_t option : plain_prctls()) add("prctl", {is(0, option)});
   // Readable, writable, executable: all but writable and executable at once, or executable later.

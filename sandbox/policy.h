@@ -27,8 +27,9 @@ struct MoreProcesses {};  ///< fork, threads, exec of more programs
 
 enum class Verdict : uint8_t {
   allow = 0,
-  refuse = 1,  ///< an error (observe) or the end of the program (strict), and reported
-  unknown = 2  ///< ENOSYS, as on a kernel without it: programs have another way
+  refuse = 1,   ///< an error (observe) or the end of the program (strict), and reported
+  unknown = 2,  ///< ENOSYS, as on a kernel without it: programs have another way
+  absent = 3    ///< an error of its own, as where a file system or device lacks it; usual, and told as any other call
 };
 
 /// One argument, compared as the kernel does: under a mask.
@@ -44,6 +45,7 @@ struct Rule {
   int number = 0;
   Verdict verdict = Verdict::allow;
   std::vector<Condition> conditions;
+  int error = 0;  ///< verdict absent: errno
 };
 
 using CallArguments = std::array<uint64_t, 6>;
@@ -51,6 +53,8 @@ using CallArguments = std::array<uint64_t, 6>;
 class Policy {
  public:
   [[nodiscard]] Verdict evaluate(CallAbi abi, int number, const CallArguments& args) const;
+  /// errno with which a call fails that is not allowed, and that is answered with an error.
+  [[nodiscard]] int error_of(CallAbi abi, int number, const CallArguments& args) const;
   [[nodiscard]] const std::vector<Rule>& rules() const { return rules_; }
   [[nodiscard]] Profile profile() const { return profile_; }
   /// Hexadecimal, over every rule and what refusal means.
@@ -59,6 +63,7 @@ class Policy {
  private:
   friend class PolicyBuilder;
   Policy() = default;
+  [[nodiscard]] const Rule* find(CallAbi abi, int number, const CallArguments& args) const;
   Profile profile_ = Profile::strict;
   std::vector<Rule> rules_;  // by number
   std::string sha256_;
@@ -76,7 +81,9 @@ class PolicyBuilder {
   [[nodiscard]] Policy build() const;
 
  private:
-  void add(std::string_view name, std::vector<Condition> conditions = {}, Verdict verdict = Verdict::allow);
+  void add(std::string_view name, std::vector<Condition> conditions = {}, Verdict verdict = Verdict::allow,
+           int error = 0);
+  void add_absent();
   Policy policy_;
 };
 

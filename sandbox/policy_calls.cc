@@ -1,9 +1,6 @@
 #include "sandbox/policy_calls.h"
 
-#include <asm/termbits.h>
 #include <linux/prctl.h>
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 
 namespace shrike::sandbox {
 
@@ -52,13 +49,6 @@ constexpr std::string_view sockets[] = {"bind",        "listen",   "accept",    
                                         "getpeername", "sendto",   "recvfrom",   "sendmsg",   "recvmsg", "sendmmsg",
                                         "recvmmsg",    "shutdown", "getsockopt", "setsockopt"};
 
-constexpr uint32_t ioctls[] = {TCGETS,      TCSETS,      TCSETSW,       TCSETSF,       TCGETA,       TIOCGWINSZ,
-                               TIOCSWINSZ,  TIOCGPGRP,   TIOCSPGRP,     TIOCGSID,      TIOCNOTTY,    TIOCSCTTY,
-                               TCFLSH,      TCSBRK,      TCXONC,        FIONREAD,      FIONBIO,      FIOASYNC,
-                               FIOCLEX,     FIONCLEX,    TIOCOUTQ,      TIOCGPTN,      TIOCSPTLCK,   SIOCGIFCONF,
-                               SIOCGIFNAME, SIOCGIFFLAGS, SIOCGIFADDR,  SIOCGIFNETMASK, SIOCGIFMTU,  SIOCGIFHWADDR,
-                               SIOCGIFINDEX, SIOCATMARK, 0x5393 /* CDROMREADTOCHDR: what virtual machine checks ask */};
-
 constexpr uint32_t prctls[] = {PR_SET_PDEATHSIG,
                                PR_GET_PDEATHSIG,
                                PR_GET_DUMPABLE,
@@ -87,6 +77,9 @@ constexpr uint32_t prctls[] = {PR_SET_PDEATHSIG,
                                PR_GET_FPEMU,
                                65 /* PR_SET_MDWE (6.3) */,
                                66 /* PR_GET_MDWE */};
+
+constexpr uint32_t prctls_absent[] = {PR_GET_SPECULATION_CTRL, PR_SET_SPECULATION_CTRL, PR_GET_UNALIGN,
+                                      PR_GET_IO_FLUSHER, 70 /* PR_RISCV_V_GET_CONTROL, what V8 asks everywhere */};
 
 constexpr std::string_view unknown[] = {"clone3",
                                         "rseq_slice_yield",
@@ -138,7 +131,6 @@ constexpr NeverAllowed never[] = {
     {"query_module", "kernel modules"},
     {"get_kernel_syms", "kernel modules"},
     {"open_by_handle_at", "files by handle"},
-    {"name_to_handle_at", "files by handle"},
     {"fanotify_init", "fanotify"},
     {"fanotify_mark", "fanotify"},
     {"seccomp", "a filter of its own"},
@@ -187,8 +179,8 @@ constexpr NeverAllowed never[] = {
 
 std::span<const std::string_view> plain_calls() { return plain; }
 std::span<const std::string_view> socket_calls() { return sockets; }
-std::span<const uint32_t> plain_ioctls() { return ioctls; }
 std::span<const uint32_t> plain_prctls() { return prctls; }
+std::span<const uint32_t> absent_prctls() { return prctls_absent; }
 std::span<const std::string_view> unknown_calls() { return unknown; }
 std::span<const NeverAllowed> never_allowed() { return never; }
 

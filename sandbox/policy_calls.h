@@ -11,10 +11,18 @@ namespace shrike::sandbox {
 std::span<const std::string_view> plain_calls();
 /// Calls on sockets that exist already: harmless without one.
 std::span<const std::string_view> socket_calls();
-/// Commands of ioctl(2) that are allowed; all others are refused.
+/// Commands of ioctl(2) that are allowed; all others but the absent ones are refused.
 std::span<const uint32_t> plain_ioctls();
+/// Those that fail as on a file system or device that lacks them: harmless questions of ordinary programs.
+std::span<const uint32_t> absent_ioctls();
 /// Options of prctl(2) that are allowed.
 std::span<const uint32_t> plain_prctls();
+/// Those that fail as on a kernel without them.
+std::span<const uint32_t> absent_prctls();
+/// "FICLONE", "TIOCSTI"; empty for one without a name here.
+std::string_view ioctl_name(uint32_t command);
+/// "PR_SET_SECCOMP"; empty for one without a name here.
+std::string_view prctl_name(uint32_t option);
 /// Answered as by a kernel without them: what they do is in memory that a filter cannot see, or libraries have another
 /// way and do without.
 std::span<const std::string_view> unknown_calls();

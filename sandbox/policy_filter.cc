@@ -66,8 +66,9 @@ Result<std::vector<sock_filter>> policy_filter(const Policy& policy, Answer refu
   if (done == 0) done = ::seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
   if (done < 0) return failed("attributes", done);
   for (const auto& rule : policy.rules()) {
-    const bool silent = rule.verdict == Verdict::unknown && !notify_allowed;
-    const uint32_t action = silent ? SCMP_ACT_ERRNO(ENOSYS) : allow;
+    const bool silent = rule.verdict != Verdict::allow && !notify_allowed;
+    const int error = rule.verdict == Verdict::absent ? rule.error : ENOSYS;
+    const uint32_t action = silent ? SCMP_ACT_ERRNO(static_cast<uint32_t>(error)) : allow;
     if (action != refuse) TRY_VOID(add_rule(context, rule, action));
   }
   return exported(context);

@@ -1,9 +1,7 @@
 // What is said of a call that was refused.
 
-#include <asm/termbits.h>
 #include <sched.h>
 #include <seccomp.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cstdlib>
@@ -32,8 +30,6 @@ constexpr Named types[] = {{SOCK_STREAM, "SOCK_STREAM"},
                            {SOCK_RAW, "SOCK_RAW"},
                            {SOCK_SEQPACKET, "SOCK_SEQPACKET"},
                            {SOCK_PACKET, "SOCK_PACKET"}};
-constexpr Named commands[] = {
-    {TIOCSTI, "TIOCSTI"}, {TIOCLINUX, "TIOCLINUX"}, {TIOCSETD, "TIOCSETD"}, {TIOCCONS, "TIOCCONS"}};
 constexpr Named spaces[] = {{CLONE_NEWNS, "CLONE_NEWNS"},     {CLONE_NEWCGROUP, "CLONE_NEWCGROUP"},
                             {CLONE_NEWUTS, "CLONE_NEWUTS"},   {CLONE_NEWIPC, "CLONE_NEWIPC"},
                             {CLONE_NEWUSER, "CLONE_NEWUSER"}, {CLONE_NEWPID, "CLONE_NEWPID"},
@@ -45,6 +41,12 @@ std::string value_name(std::span<const Named> names, uint64_t value) {
   char text[24];
   std::snprintf(text, sizeof text, "%#llx", static_cast<unsigned long long>(value));
   return text;
+}
+
+std::string named_or_number(std::string_view (*name_of)(uint32_t), uint64_t value) {
+  const auto narrow = static_cast<uint32_t>(value);
+  const std::string_view name = name_of(narrow);
+  return name.empty() ? value_name({}, narrow) : std::string(name);
 }
 
 std::string flags_name(std::span<const Named> names, uint64_t flags) {
@@ -67,8 +69,8 @@ std::string refused_call(CallAbi abi, int number, const CallArguments& args) {
   const std::string name = call_name(abi, number);
   if (abi == CallAbi::i386) return "int 0x80: " + name;
   if (abi == CallAbi::x32) return "x32: " + name;
-  if (name == "ioctl") return "ioctl(" + value_name(commands, args[1] & 0xffff'ffff) + ")";
-  if (name == "prctl") return "prctl(" + std::to_string(args[0] & 0xffff'ffff) + ")";
+  if (name == "ioctl") return "ioctl(" + named_or_number(ioctl_name, args[1]) + ")";
+  if (name == "prctl") return "prctl(" + named_or_number(prctl_name, args[0]) + ")";
   if (name == "socket" || name == "socketpair")
     return name + "(" + value_name(families, args[0] & 0xffff'ffff) + ", " + value_name(types, args[1] & 0xf) + ")";
   if (name == "clone" || name == "unshare") return name + "(" + flags_name(spaces, args[0]) + ")";

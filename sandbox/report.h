@@ -46,7 +46,7 @@ struct Connection {
   std::string address;   ///< "203.0.113.7:443", "[::1]:80", a path
   uint64_t sent_bytes = 0;
   uint64_t received_bytes = 0;
-  std::string first_bytes;  ///< of what was sent, at most 1024
+  std::string first_bytes;  ///< of what was sent, at most 1024; of several connections one after another, in lines
   std::string name{};       ///< asked for: by DNS, TLS or HTTP; empty: none is known
 };
 

@@ -112,10 +112,15 @@ std::string dns_name(std::string_view query) {
   }
 }
 
+std::string_view spoken(std::string_view first_bytes) {
+  if (first_bytes.starts_with("\x16\x03")) return "tls";
+  const auto first_line = first_bytes.substr(0, first_bytes.find('\n'));
+  return first_line.find(" HTTP/1.") != std::string_view::npos ? "http" : "tcp";
+}
+
 std::string server_name(std::string_view first_bytes) {
   if (first_bytes.starts_with('\x16')) return tls_name(first_bytes);
-  const auto first_line = first_bytes.substr(0, first_bytes.find('\n'));
-  return first_line.find(" HTTP/1.") != std::string_view::npos ? http_host(first_bytes) : std::string();
+  return spoken(first_bytes) == "http" ? http_host(first_bytes) : std::string();
 }
 
 }  // namespace shrike::sandbox

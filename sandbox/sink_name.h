@@ -12,4 +12,7 @@ std::string dns_name(std::string_view query);
 /// The server's name in a TLS ClientHello (RFC 6066, 3) or in an HTTP request's Host line; empty where there is none.
 std::string server_name(std::string_view first_bytes);
 
+/// What is spoken on a TCP connection that begins so: "http", "tls", or, where it is neither, "tcp".
+std::string_view spoken(std::string_view first_bytes);
+
 }  // namespace shrike::sandbox

@@ -17,6 +17,7 @@ namespace shrike::sandbox {
 namespace {
 
 constexpr size_t sockets_max = 65'536;
+constexpr size_t first_bytes_max = 1024;
 
 const std::string* text_of(const Call& call, TextKind kind) {
   const auto found =
@@ -33,6 +34,8 @@ std::vector<std::string> words(std::string_view text) {
   }
   return all;
 }
+
+bool is_memory_file(std::string_view exe) { return exe.starts_with("memfd:") || exe.starts_with("/memfd:"); }
 
 }  // namespace
 
@@ -155,7 +158,7 @@ void Summary::executed(const Call& given) {
   Call call = given;
   if (!program_.empty()) {
     for (auto& text : call.texts)
-      if (text.kind == TextKind::exe) text.text = program_;
+      if (text.kind == TextKind::exe && is_memory_file(text.text)) text.text = program_;
     program_.clear();
   }
   if (GuestProcess* p = process(call.pid)) {
@@ -186,6 +189,8 @@ void Summary::connected(const Call& call) {
   const bool local = address->front() == '/' || address->front() == '@';
   // Not a connection but a question which address it would have: how resolvers sort answers.
   if (!local && address->ends_with(":0")) return;
+  // Asked by every program that looks up a user or a host, and nowhere there.
+  if (*address == "/var/run/nscd/socket") return;
   const bool datagram =
       call.number == SYS_sendto || datagrams_.contains({call.pid, static_cast<int32_t>(call.args[0])});
   if (Connection* c = connection(local ? "unix" : datagram ? "udp" : "tcp", *address); c != nullptr && c->pid == 0)
@@ -205,9 +210,13 @@ void Summary::met(const Connection& connection_met) {
     const auto same = by_address_.find(protocol + connection_met.address);
     if (c->pid == 0 && same != by_address_.end()) c->pid = connections_[same->second].pid;
   }
+  if (c->protocol == "tcp") c->protocol = spoken(connection_met.first_bytes);
   c->sent_bytes += connection_met.sent_bytes;
   c->received_bytes += connection_met.received_bytes;
-  if (c->first_bytes.empty()) c->first_bytes = connection_met.first_bytes.substr(0, 1024);
+  // Of several to one address what each began with, as long as there is room; questions for names are all alike.
+  if (c->first_bytes.empty() || (!asked && c->first_bytes.size() < first_bytes_max))
+    c->first_bytes += (c->first_bytes.empty() ? "" : "\n") + connection_met.first_bytes;
+  if (c->first_bytes.size() > first_bytes_max) c->first_bytes.resize(first_bytes_max);
 }
 
 void Summary::fill(Report& report) const {
@@ -218,12 +227,13 @@ void Summary::fill(Report& report) const {
   report.processes_dropped = processes_dropped_;
   report.connections.clear();
   for (const auto& c : connections_) {
-    // Asked for, but met under a better name: what looked like TCP were datagrams, datagrams were questions for names.
+    // Asked for, but met under a better name: what looked like TCP were datagrams, datagrams were questions for names,
+    // or for the address that a connection would come from.
     const bool nothing_sent = c.sent_bytes == 0 && c.received_bytes == 0 && c.protocol != "dns";
     const bool better =
         nothing_sent && std::any_of(connections_.begin(), connections_.end(), [&](const Connection& other) {
-          return other.address == c.address &&
-                 (other.protocol == "dns" || (other.protocol == "udp" && c.protocol == "tcp"));
+          return &other != &c && other.address == c.address && other.protocol != "unix" &&
+                 (other.protocol != "udp" || c.protocol == "tcp");
         });
     if (!better) report.connections.push_back(c);
   }

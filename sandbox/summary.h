@@ -19,7 +19,8 @@ class Summary final : public CallSink {
  public:
   /// Passes everything on to `next`.
   explicit Summary(CallSink& next) : next_(next) {}
-  /// CLOCK_BOOTTIME of the job's start, and the program's name, which its first exec (of a descriptor) does not know.
+  /// CLOCK_BOOTTIME of the job's start, and the program's path, which its first exec does not know where it is one of a
+  /// descriptor. (A script's first exec is its interpreter's.)
   void begin(uint64_t start_ns, std::string program) {
     start_ns_ = start_ns;
     program_ = std::move(program);

@@ -1,11 +1,14 @@
 #pragma once
 // What only a sandbox can tell of a program, as alerts of source `sandbox`: what it was refused, what it made and then
-// ran, where it wanted to go. Pure.
+// ran, what it did to files, where it wanted to go. Pure.
 
 #include <set>
 #include <string>
 #include <vector>
 
+#include "agent/detonate/behaviour_files.h"
+#include "agent/detonate/behaviour_network.h"
+#include "agent/detonate/behaviour_programs.h"
 #include "agent/detonate/job_processes.h"
 #include "common/wire/alert.h"
 #include "common/wire/event.h"
@@ -16,6 +19,10 @@ namespace shrike::detonate {
 
 class Behaviour {
  public:
+  /// `given`: paths of files that were put in with the job.
+  explicit Behaviour(const std::vector<std::string>& given) {
+    for (const auto& path : given) files_.given(path);
+  }
   /// Appends what `call`, whose event is `event`, says of the program. `event` has its process.
   void evaluate(const sandbox::Call& call, const Event& event, const JobProcesses& processes,
                 std::vector<Alert>& alerts);
@@ -23,17 +30,9 @@ class Behaviour {
   void at_end(const sandbox::Report& report, const Event& about, std::vector<Alert>& alerts) const;
 
  private:
-  void on_refusal(const sandbox::Call& call, const Event& event, std::vector<Alert>& alerts) const;
-  void on_exec(const Event& event, const JobProcesses& processes, std::vector<Alert>& alerts);
-  void on_unlink(const Event& event, std::vector<Alert>& alerts) const;
-  void on_destination(const Event& event, std::vector<Alert>& alerts);
-  void on_probe(const Event& event, std::vector<Alert>& alerts) const;
-  void on_change(const Event& event, const JobProcesses& processes, std::vector<Alert>& alerts);
-
-  static constexpr size_t known_most = 4096;
-  std::set<std::string, std::less<>> executed_;      // full paths
-  std::set<std::string, std::less<>> destinations_;  // addresses
-  std::set<std::string, std::less<>> rewritten_;     // files that were there before
+  ProgramBehaviour programs_;
+  FileBehaviour files_;
+  NetworkBehaviour network_;
 };
 
 }  // namespace shrike::detonate

@@ -22,6 +22,8 @@ const std::string* text_of(const Call& call, TextKind kind) {
   return nullptr;
 }
 
+constexpr std::string_view deleted = " (deleted)";
+
 std::string_view last_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 uint64_t id_of_job(std::string_view job) {
@@ -38,6 +40,50 @@ void make_absolute(std::string_view path, std::string_view resolved, std::string
   }
   std::string room(path.size() + 2, '\0');
   out = std::string(probe::absolute_path("", path, {room.data(), room.size()}));
+}
+
+/// The image's own linkers: what they write was compiled here.
+bool is_linker(std::string_view exe) {
+  const std::string_view name = last_of(exe);
+  if (!exe.starts_with("/usr/")) return false;
+  return name == "ld" || name == "mold" || name == "tcc" || name == "link" || name.starts_with("ld.") ||
+         name.ends_with("-ld") || name.ends_with("-ld.bfd") || name.ends_with("-ld.gold");
+}
+
+/// The image's own tools that write what they have just read: of something compiled they make something compiled.
+bool is_copier(std::string_view exe) {
+  const std::string_view name = last_of(exe);
+  return exe.starts_with("/usr/bin/") &&
+         (name == "cp" || name == "install" || name.ends_with("strip") || name.ends_with("objcopy"));
+}
+
+bool is_interpreter(std::string_view exe) {
+  static constexpr std::string_view names[] = {"sh",     "dash", "bash", "zsh", "ksh",
+                                               "python", "perl", "ruby", "php", "node"};
+  const std::string_view name = last_of(exe);
+  // "python3.11": what follows is a version.
+  return std::any_of(std::begin(names), std::end(names), [&](std::string_view one) {
+    return name.starts_with(one) && name.find_first_not_of("0123456789.", one.size()) == std::string_view::npos;
+  });
+}
+
+/// "/job/x" of "sh\0-e\0x"; empty where the first that is no option is missing.
+std::string script_of(std::string_view exe, std::string_view arguments, std::string_view cwd) {
+  if (!is_interpreter(exe)) return {};
+  const bool of_letter_e =
+      last_of(exe).starts_with("perl") || last_of(exe).starts_with("ruby") || last_of(exe) == "node";
+  const std::string_view inline_code = of_letter_e ? "-e" : "-c";
+  size_t end = arguments.find('\0');
+  while (end != std::string_view::npos) {
+    arguments.remove_prefix(end + 1);
+    end = arguments.find('\0');
+    const std::string_view word = arguments.substr(0, end);
+    if (word == inline_code || word.empty()) return {};
+    if (word.starts_with('-')) continue;
+    std::string room(cwd.size() + word.size() + 2, '\0');
+    return std::string(probe::absolute_path(cwd, word, {room.data(), room.size()}));
+  }
+  return {};
 }
 
 }  // namespace
@@ -97,6 +143,9 @@ void Converter::executed(const Call& call, Event& event, JobProcess& process) {
   const std::string* cwd = text_of(call, TextKind::cwd);
   if (exe != nullptr) {
     process.exe = *exe;
+    // What is only in memory never had a name to lose.
+    if (process.exe.starts_with("/memfd:") && process.exe.ends_with(deleted))
+      process.exe.resize(process.exe.size() - deleted.size());
     set_name(process.task, last_of(*exe));
   }
   event.kind = EventKind::exec;
@@ -108,8 +157,9 @@ void Converter::executed(const Call& call, Event& event, JobProcess& process) {
   event.path2.truncated = (call.flags & sandbox::call_cut) != 0;
   event.arg[0] = call.tid;
   event.arg[2] = static_cast<uint64_t>(std::count(event.path2.text.begin(), event.path2.text.end(), '\0')) + 1;
-  // On a host: a file that was not in the image. Here: one that the job made.
-  if (processes_.has_written(process.exe)) event.flags |= flag_upper;
+  // On a host: a file that was not in the image. Here: one that the job made, other than by compiling it.
+  if (processes_.has_written(process.exe) && !processes_.has_built(process.exe)) event.flags |= flag_upper;
+  process.script = script_of(process.exe, event.path2.text, event.cwd);
   if (process.exe.starts_with("memfd:") || process.exe.starts_with("/memfd:")) event.flags |= flag_memfd;
 }
 
@@ -206,7 +256,10 @@ void Converter::note_file(const Call& call, Event& event, JobProcess& process) {
   if (event.kind == EventKind::open && call.result >= 0) {
     const std::string_view path = event.real_path.empty() ? event.full_path : event.real_path;
     process.descriptors.put(static_cast<int>(call.result), {{}, "", std::string(path)});
-    if (writes) processes_.wrote(path);
+    if (writes)
+      processes_.wrote(path, is_linker(process.exe) || (is_copier(process.exe) && processes_.has_built(process.read)));
+    else
+      process.read = path;
   }
   if (event.kind == EventKind::rename && call.result >= 0) processes_.moved(event.full_path, event.full_path2);
   if (event.kind == EventKind::link && call.result >= 0 && processes_.has_written(event.full_path))

@@ -29,7 +29,8 @@ Detonation::Detonation(DetonationOptions options, scoring::RuleSet& rules, Sink&
       sink_(sink),
       converter_(options_.converter),
       lookup_(std::make_unique<JobLookup>(options_.converter.job)),
-      table_(enrich::TableLimits{.processes = processes_most}, *lookup_) {}
+      table_(enrich::TableLimits{.processes = processes_most}, *lookup_),
+      behaviour_(options_.given) {}
 Detonation::~Detonation() = default;
 
 void Detonation::call(const sandbox::Call& call) {

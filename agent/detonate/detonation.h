@@ -30,6 +30,7 @@ class Sink {
 struct DetonationOptions {
   ConverterOptions converter;
   std::string node;
+  std::vector<std::string> given;  ///< paths of the files that were put in with the job
   /// Normal programs' calls; null: the order of calls is not scored. Owned by the configuration and each job that runs.
   std::shared_ptr<const scoring::sequence::Profile> background;
 };

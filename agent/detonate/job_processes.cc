@@ -14,6 +14,11 @@ Descriptor* Descriptors::find(int fd) {
   return at == open_.end() ? nullptr : &at->second;
 }
 
+const Descriptor* Descriptors::find(int fd) const {
+  const auto at = open_.find(fd);
+  return at == open_.end() ? nullptr : &at->second;
+}
+
 void Descriptors::close(uint32_t first, uint32_t last) {
   for (auto at = open_.begin(); at != open_.end();) {
     const auto fd = static_cast<uint32_t>(at->first);
@@ -68,14 +73,41 @@ void JobProcesses::make_room() {
   }
 }
 
-void JobProcesses::wrote(std::string_view path) {
-  if (!path.empty() && written_.size() < written_most) written_.emplace(path);
+const JobProcess* JobProcesses::find(uint32_t pid) const {
+  const auto at = processes_.find(pid);
+  return at == processes_.end() ? nullptr : &at->second;
+}
+
+bool JobProcesses::runs_script(std::string_view path) const {
+  return std::any_of(processes_.begin(), processes_.end(),
+                     [&](const auto& one) { return !one.second.exited && one.second.script == path; });
+}
+
+void JobProcesses::wrote(std::string_view path, bool built) {
+  if (path.empty()) return;
+  if (const auto known = written_.find(path); known != written_.end())
+    known->second = built;
+  else if (written_.size() < written_most)
+    written_.emplace(path, built);
 }
 
 void JobProcesses::moved(std::string_view from, std::string_view to) {
-  if (!has_written(from)) return;
-  written_.erase(written_.find(from));
-  wrote(to);
+  const auto known = written_.find(from);
+  if (known == written_.end()) return;
+  const bool built = known->second;
+  written_.erase(known);
+  wrote(to, built);
+}
+
+bool JobProcesses::has_built(std::string_view path) const {
+  const auto known = written_.find(path);
+  return known != written_.end() && known->second;
+}
+
+std::string_view JobProcesses::written_beside(std::string_view path) const {
+  const std::string begin = std::string(path) + ".";
+  const auto at = written_.lower_bound(begin);
+  return at != written_.end() && at->first.starts_with(begin) ? std::string_view(at->first) : std::string_view();
 }
 
 }  // namespace shrike::detonate

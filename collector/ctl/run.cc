@@ -1,5 +1,6 @@
 #include "collector/ctl/run.h"
 
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -37,6 +38,13 @@ class Screen {
   int fd_;
   bool terminal_;
 };
+
+/// How wide it may be: the terminal's columns, or what fits most where there is none.
+size_t columns(int fd) {
+  constexpr size_t usual = 110;
+  winsize size{};
+  return ::ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : usual;
+}
 
 Result<Fd> interrupts() {
   sigset_t set;
@@ -88,7 +96,7 @@ int run_run(const RunOptions& options, const ApiOptions& api, Output& out) {
     out.line(run_report_as_json(*report, kept_out, kept_err));
   } else {
     Output text(STDERR_FILENO, out.wish());
-    for (const std::string& line : run_report_as_text(*report, text.colour())) text.line(line);
+    for (const std::string& line : run_report_as_text(*report, text.colour(), columns(STDERR_FILENO))) text.line(line);
   }
   return exit_of(options, *report);
 }

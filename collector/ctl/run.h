@@ -55,8 +55,8 @@ Result<sandbox::Report> run_there(const RunOptions& options, const ApiOptions& a
                                   const RunOutput& output, int stop_fd);
 
 /// The report for people: risk and its reasons, processes as a tree, what they touched, limits and notes; about one
-/// screen. Everything of the program's is made printable.
-std::vector<std::string> run_report_as_text(const sandbox::Report& report, bool colour);
+/// screen of `width` columns. Everything of the program's is made printable.
+std::vector<std::string> run_report_as_text(const sandbox::Report& report, bool colour, size_t width = 110);
 /// One JSON object: the report's keys, and what the program printed.
 std::string run_report_as_json(const sandbox::Report& report, std::string_view out, std::string_view err);
 

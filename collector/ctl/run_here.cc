@@ -37,6 +37,7 @@ Result<sandbox::Report> run_alone(const RunOptions& options, const RunJob& job, 
   scoring.converter.job = job.job.id;
   scoring.converter.wall_offset_ns = wall_offset_ns();
   scoring.node = "here";
+  for (const auto& file : job.job.files) scoring.given.push_back(file.path);
   detonate::Detonation detonation(std::move(scoring), compiled.rules, nowhere);
   auto events = events_of(output);
   events.call = [&](const sandbox::Call& call) { detonation.call(call); };
@@ -52,8 +53,7 @@ Result<sandbox::Report> run_here(const RunOptions& options, const RunJob& job, c
   if (!agent_answers(options.agent)) return run_alone(options, job, output, stop_fd);
   sandbox::ClientOptions client;
   client.socket = options.agent;
-  // Not a sandbox of our own should it end just now: then it is run again by whoever wants that.
-  client.program = "/nonexistent/shrike-sandbox";
+  client.own = false;  // should the agent end just now, it is run by nobody, or as without one
   auto running = sandbox::JobClient::start(client, job.job, job.files);
   if (!running && running.error().code == ENOENT) return run_alone(options, job, output, stop_fd);
   if (!running) return running.error().in("the agent at " + options.agent);

@@ -4,13 +4,16 @@
 
 #include "common/base/result.h"
 #include "sandbox/microvm/files/tree.h"
-#include "sandbox/microvm/machine/machine.h"
+#include "sandbox/microvm/machine/cpu.h"
+#include "sandbox/microvm/machine/physical.h"
 #include "sandbox/microvm/orders.h"
 
 namespace shrike::sandbox::microvm {
 
 /// Runs a program of ours of four calls, with files, kernel and CPU, and lets go of all that it had; nobody is told.
-/// Errors: the machine did not run it to its end as it should: it is of no use. Cost here: a millisecond or two.
-Result<void> rehearse(Machine& machine, Tree& host_files, const Orders& orders);
+/// Errors: it was not run to its end as it should: the machine is of no use. Cost here: a millisecond.
+Result<void> rehearse(Cpu& cpu, Physical& physical, Tree& host_files, const Orders& orders);
+/// The same without a machine: all but the CPU's part.
+Result<void> rehearse_without_machine(Tree& host_files, const Orders& orders);
 
 }  // namespace shrike::sandbox::microvm

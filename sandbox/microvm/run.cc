@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "common/base/bytes.h"
 #include "common/base/clock.h"
@@ -19,6 +20,23 @@ constexpr uint64_t grace_ns = 2'000'000'000;
 
 uint64_t limit_ns(std::chrono::milliseconds limit) {
   return static_cast<uint64_t>(std::chrono::nanoseconds(limit).count());
+}
+
+/// The machine names what it refused in short. `seen`, made of the calls, has the words that the other backend has, and
+/// what was outside the program's files too.
+void name_refusals(std::vector<Refusal>& refusals, std::vector<Refusal> seen) {
+  const auto base = [](std::string_view call) { return call.substr(0, call.find_first_of("(:")); };
+  for (auto& one : refusals) {
+    const auto same = std::find_if(seen.begin(), seen.end(),
+                                   [&](const Refusal& other) { return base(other.call) == base(one.call); });
+    if (same == seen.end()) {
+      seen.push_back(std::move(one));  // no call: a trap, memory used up
+    } else if (same->call == base(one.call) && one.call != same->call) {
+      same->call = std::move(one.call);
+    }
+  }
+  refusals = std::move(seen);
+  refusals.resize(std::min(refusals.size(), report_list_max));
 }
 
 }  // namespace
@@ -137,6 +155,9 @@ void GuestRun::ended_by_itself() {
 bool GuestRun::finish(Report& report) {
   if (report_) {
     report = std::move(*report_);
+    Report seen;
+    summary_.fill(seen);
+    if (report.events_dropped == 0) name_refusals(report.refusals, seen.refusals);
     if (stop_ns_ != 0 && report.status == Status::timed_out) {
       report.status = Status::signalled;
       report.cause = "stopped: the client asked for it, or has gone";
@@ -159,7 +180,10 @@ bool GuestRun::finish(Report& report) {
   else
     report.notes.push_back("no hash of the program: " + hash.error().message);
   report.trace = "vm";
+  // What the machine did not tell, and what could not be passed on.
+  const uint64_t untold = report_ ? report.events_dropped : 0;
   teller_.fill(report);
+  report.events_dropped += std::min(untold, std::numeric_limits<uint64_t>::max() - report.events_dropped);
   // What has done anything strange is not trusted to have forgotten it.
   return !end_ && report.status != Status::internal_error && report.status != Status::violation;
 }

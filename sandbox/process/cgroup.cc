@@ -15,6 +15,14 @@ namespace {
 
 constexpr uint32_t own_processes = 1;  // the sandbox's init
 constexpr int remove_tries = 2000;     // of a millisecond each
+constexpr int make_tries = 100;
+
+/// The folder above may go at any moment: another sandbox that has just ended takes it along when it is empty.
+Result<void> make_group(Hierarchy hierarchy, const std::string& folder) {
+  for (int tries = 0; ::mkdir(folder.c_str(), 0755) != 0; ++tries)
+    if (errno != ENOENT || tries == make_tries || !make_jobs_folder(hierarchy)) return errno_error(folder);
+  return {};
+}
 
 }  // namespace
 
@@ -22,7 +30,7 @@ Result<Cgroup> Cgroup::create(const CgroupHost& host, const std::string& name) {
   Cgroup group;
   for (const auto& hierarchy : host.hierarchies) {
     const std::string folder = hierarchy.folder + "/" + name;
-    if (::mkdir(folder.c_str(), 0755) != 0) return errno_error(folder);
+    TRY_VOID(make_group(hierarchy, folder));
     group.places_.push_back({hierarchy.version, hierarchy.controllers, folder});
     if (hierarchy.version != 2) continue;
     group.fd_ = Fd(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));

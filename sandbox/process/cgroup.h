@@ -34,6 +34,8 @@ std::vector<Hierarchy> find_hierarchies(std::string_view mounts, const std::stri
 /// at the top) switches the controllers on, and removes what jobs of dead processes have left there. What cannot be had
 /// is a note, never an error.
 CgroupHost prepare_cgroups();
+/// Makes the folder of one hierarchy, where it is not there, and switches its controllers on. False: errno says why.
+bool make_jobs_folder(Hierarchy& hierarchy);
 /// Of the group of the job that this process of ours runs: by that it is known whether it is still somebody's.
 std::string job_group_name(pid_t process);
 /// Removes a job's groups that its process has left behind. False: something still runs in them.

@@ -120,15 +120,20 @@ std::vector<Hierarchy> find_hierarchies(std::string_view mounts, const std::stri
   return all;
 }
 
+bool make_jobs_folder(Hierarchy& hierarchy) {
+  if (::mkdir(hierarchy.folder.c_str(), 0755) != 0 && errno != EEXIST) return false;
+  if (hierarchy.version == 2) hierarchy.controllers = switch_on(hierarchy.folder);
+  return true;
+}
+
 CgroupHost prepare_cgroups() {
   CgroupHost host;
   const auto mounts = read_file("/proc/self/mounts", 4u << 20);
   if (!mounts) return {{}, {"/proc/self/mounts cannot be read: no control groups"}};
   for (auto& found : find_hierarchies(*mounts)) {
     found.folder = found.version == 2 ? folder_of(found.folder) : found.folder + folder_name;
-    if (::mkdir(found.folder.c_str(), 0755) != 0 && errno != EEXIST) continue;
+    if (!make_jobs_folder(found)) continue;
     if (::access(found.folder.c_str(), W_OK) != 0) continue;
-    if (found.version == 2) found.controllers = switch_on(found.folder);
     remove_stale(found);
     host.hierarchies.push_back(std::move(found));
   }

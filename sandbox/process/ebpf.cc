@@ -129,9 +129,8 @@ class EbpfTracer final : public Tracer {
     auto call = decode_record({static_cast<const std::byte*>(data), size});
     if (!call) return go_on;  // its number stays missing: counted as lost
     if (call->kind == CallKind::exec && tracer.began_ns_ == 0) tracer.began_ns_ = call->time_ns;
-    if ((call->flags & call_denied) != 0 &&
-        tracer.policy_->evaluate(call->abi, call->number, call->args) == Verdict::unknown)
-      call->flags = static_cast<uint16_t>((call->flags & ~call_denied) | call_unknown);
+    if ((call->flags & call_denied) != 0) tracer.judge(*call);
+    drop_needless_texts(*call);
     // A filter that kills leaves the call's number where its result would be.
     if ((call->flags & call_denied) != 0 && tracer.policy_->profile() == Profile::strict) {
       call->flags |= call_no_return;
@@ -139,6 +138,14 @@ class EbpfTracer final : public Tracer {
     }
     tracer.order_.add(std::move(*call), *tracer.out_);
     return go_on;
+  }
+
+  /// The filter answers all that is not allowed; only some of it was refused.
+  void judge(Call& call) const {
+    const Verdict verdict = policy_->evaluate(call.abi, call.number, call.args);
+    if (verdict == Verdict::refuse) return;
+    call.flags = static_cast<uint16_t>(call.flags & ~call_denied);
+    if (verdict == Verdict::unknown) call.flags |= call_unknown;
   }
 
   EbpfTrace::Impl& trace_;

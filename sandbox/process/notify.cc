@@ -88,6 +88,7 @@ void read_texts(uint32_t pid, Call& call) {
     if (!whole) call.flags |= call_memory;
     if (!text.text.empty()) call.texts.push_back(std::move(text));
   }
+  drop_needless_texts(call);
 }
 
 /// A number of /proc/PID/status; the last one on its line (NSpid has one for each namespace).
@@ -152,13 +153,13 @@ void NotifyTracer::tell_exec(uint32_t tid, Thread& one, CallSink& calls) {
   tell(exec, calls);
 }
 
-void NotifyTracer::answer(uint64_t id, Verdict verdict) {
+void NotifyTracer::answer(uint64_t id, int error) {
   seccomp_notif_resp response{};
   response.id = id;
-  if (verdict == Verdict::allow)
+  if (error == 0)
     response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
   else
-    response.error = verdict == Verdict::unknown ? -ENOSYS : -EPERM;
+    response.error = -error;
   // Who has been killed meanwhile needs none.
   ::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &response);
 }
@@ -174,6 +175,7 @@ void NotifyTracer::handle(const seccomp_notif& n, CallSink& calls) {
   }
   std::copy(std::begin(n.data.args), std::end(n.data.args), call.args.begin());
   const Verdict verdict = policy_.evaluate(call.abi, call.number, call.args);
+  const int error = verdict == Verdict::allow ? 0 : policy_.error_of(call.abi, call.number, call.args);
   // The first is our own: the exec that makes the program.
   const bool first = began_ns_ == 0;
   auto& one = thread(n.pid, calls);
@@ -192,7 +194,7 @@ void NotifyTracer::handle(const seccomp_notif& n, CallSink& calls) {
   if (verdict == Verdict::unknown) call.flags |= call_unknown;
   if (verdict != Verdict::allow) {
     call.flags = static_cast<uint16_t>(call.flags & ~call_no_result);
-    call.result = verdict == Verdict::unknown ? -ENOSYS : -EPERM;
+    call.result = -error;
   }
   const bool executes = call.number == SYS_execve || call.number == SYS_execveat;
   if (executes && verdict == Verdict::allow) {
@@ -214,7 +216,7 @@ void NotifyTracer::handle(const seccomp_notif& n, CallSink& calls) {
     threads_.erase(n.pid);
   }
   // Who broke the rules of a strict policy waits for its end.
-  if (verdict != Verdict::refuse || policy_.profile() != Profile::strict) answer(n.id, verdict);
+  if (verdict != Verdict::refuse || policy_.profile() != Profile::strict) answer(n.id, error);
   if (first) began_ns_ = boot_now_ns();
 }
 

@@ -34,7 +34,7 @@ class NotifyTracer final : public Tracer {
   Thread& thread(uint32_t tid, CallSink& calls);
   void tell(Call call, CallSink& calls);
   void tell_exec(uint32_t tid, Thread& thread, CallSink& calls);
-  void answer(uint64_t id, Verdict verdict);
+  void answer(uint64_t id, int error);
 
   Fd listener_;
   const Policy& policy_;

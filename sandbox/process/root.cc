@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -13,6 +14,7 @@
 #include <climits>
 
 #include "common/base/file.h"
+#include "sandbox/bait.h"
 #include "sandbox/process/mount_calls.h"
 
 namespace shrike::sandbox::process {
@@ -20,22 +22,19 @@ namespace shrike::sandbox::process {
 namespace {
 
 constexpr const char* folders[] = {"tmp", "var", "root", "home", "run", "etc", "opt", "srv", "mnt"};
-constexpr const char* more_folders[] = {"var/tmp", "var/log", "var/lib", "var/cache", "var/run",
-                                        "dev",     "dev/shm", "dev/pts", "proc",      "sys"};
+constexpr const char* more_folders[] = {"home/anna", "var/tmp", "var/log", "var/lib", "var/cache", "var/run",
+                                        "dev",       "dev/shm", "dev/pts", "proc",    "sys"};
 constexpr const char* devices[] = {"null", "zero", "full", "random", "urandom"};
 
 struct SmallFile {
   const char* path;
   const char* text;
 };
-constexpr SmallFile files[] = {
-    {"etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
-    {"etc/group", "root:x:0:\nnogroup:x:65534:\n"},
-    {"etc/hosts", "127.0.0.1 localhost host\n::1 localhost\n"},
-    {"etc/hostname", "host\n"},
-    {"etc/resolv.conf", "nameserver 203.0.113.53\n"},
-    {"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
-    {"etc/shells", "/bin/sh\n/bin/bash\n"}};
+constexpr SmallFile files[] = {{"etc/hosts", "127.0.0.1 localhost host\n::1 localhost\n"},
+                               {"etc/hostname", "host\n"},
+                               {"etc/resolv.conf", "nameserver 203.0.113.53\n"},
+                               {"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
+                               {"etc/shells", "/bin/sh\n/bin/bash\n"}};
 
 Result<void> make(int at, const char* path, mode_t mode) {
   if (::mkdirat(at, path, mode) != 0 && errno != EEXIST) return errno_error(std::string("mkdir ") + path);
@@ -157,6 +156,18 @@ Result<void> Root::furnish() {
     const Fd file = open_beneath(fd_.get(), path, O_WRONLY | O_CREAT | O_EXCL, 0644);
     if (!file.valid()) return errno_error(path);
     TRY_VOID(write_all(file.get(), text));
+  }
+  uint64_t seed = 0;
+  if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) return errno_error("getrandom");
+  for (const auto& one : bait_files("host", seed)) {
+    const char* path = one.path.c_str() + 1;
+    if (one.folder) {
+      TRY_VOID(make(fd_.get(), path, one.mode));
+      continue;
+    }
+    const Fd file = open_beneath(fd_.get(), path, O_WRONLY | O_CREAT | O_EXCL, one.mode);
+    if (!file.valid()) return errno_error(path);
+    TRY_VOID(write_all(file.get(), one.text));
   }
   return {};
 }

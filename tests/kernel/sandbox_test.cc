@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "common/base/file.h"
 #include "tests/kernel/sandbox_rig.h"
 
 namespace shrike::sandbox::test {
@@ -65,11 +66,14 @@ TEST_P(ProcessSandbox, SeesNothingOfThisHost) {
       "hostname; id -u; echo $$; ls /proc | grep -c '^[0-9]'; cat /proc/self/net/dev | grep -c eth; ls /sys /home "
       "/root "
       "/mnt;"
-      "ls /tmp; cat /etc/passwd | wc -l; ls /dev | grep -v -e pts -e shm");
+      "ls /tmp; cat /etc/passwd | wc -l; ls /dev | grep -v -e pts -e shm; cat /etc/shadow");
   EXPECT_EQ(ran.out.substr(0, 9), "host\n0\n2\n");
   EXPECT_EQ(ran.out.find("shrike"), std::string::npos) << ran.out;
-  EXPECT_NE(ran.out.find("busybox\n2\n"), std::string::npos) << "/tmp has the program, /etc/passwd two lines:\n"
+  EXPECT_NE(ran.out.find("busybox\n8\n"), std::string::npos) << "/tmp has the program, /etc/passwd eight lines:\n"
                                                              << ran.out;
+  const size_t hash = ran.out.find("root:$y$");
+  ASSERT_NE(hash, std::string::npos) << "bait is there";
+  EXPECT_EQ(read_file("/etc/shadow")->find(ran.out.substr(hash, 60)), std::string::npos) << "and made up";
   EXPECT_EQ(ran.out.find("sda"), std::string::npos);
 }
 
@@ -169,7 +173,7 @@ TEST(UnprivilegedSandbox, RunsAndSaysWhatWasMissing) {
   const pid_t child = ::fork();
   if (child == 0) {
     if (::setgroups(0, nullptr) != 0 || ::setgid(4242) != 0 || ::setuid(4242) != 0) ::_exit(10);
-    Asked asked = ask("/bin/busybox", {"sh", "-c", "id -u; echo x > /tmp/new; cat /etc/shadow; unshare -U true"});
+    Asked asked = ask("/bin/busybox", {"sh", "-c", "id -u; echo x > /tmp/new; unshare -U true"});
     auto program = sealed_file("/bin/busybox");
     JobFiles files;
     files.program = std::move(*program);

@@ -165,17 +165,21 @@ TEST(SlowClient, MakesTheProgramWaitAndLosesNothing) {
   uint64_t seen = 0;
   bool waited = false;
   JobEvents events;
-  events.call = [&](const Call& call) {
-    // From the first call on nothing is read until the program is held back for it.
+  // Reads its first calls, and nothing more until the program is held back for it.
+  const auto wait = [&] {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (!waited && !somebody_waits() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
-    EXPECT_TRUE(waited || std::chrono::steady_clock::now() < deadline) << "it was not made to wait";
-    waited = true;
+    while (!somebody_waits() && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return somebody_waits();
+  };
+  events.call = [&](const Call& call) {
+    waited = waited || wait();
     seen += call.number == SYS_getpriority && call.args[0] >= 1000 ? 1 : 0;
   };
   const auto report = client->finish(events);
   ASSERT_TRUE(report.ok()) << report.error().message;
   EXPECT_EQ(report->status, Status::ok) << report->cause;
+  EXPECT_TRUE(waited) << "it was not made to wait";
   EXPECT_EQ(report->events_dropped, 0u);
   EXPECT_EQ(seen, calls);
 }

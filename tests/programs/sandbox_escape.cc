@@ -110,9 +110,9 @@ long dot_dot() {
 
 /// Any of this host's secrets that a root without capabilities could read.
 long secrets() {
-  for (const char* path :
-       {"/etc/shadow", "/root/.ssh", "/etc/ssl/private/.", "/proc/kcore", "/proc/1/environ", "/sys/kernel", "/dev/mem",
-        "/dev/sda", "/dev/kmsg", "/run/shrike", "/var/lib/shrike-sandbox", "/proc/sys/kernel"})
+  for (const char* path : {"/etc/gshadow", "/etc/sudoers", "/etc/ssh", "/etc/ssl/private/.", "/proc/kcore",
+                           "/proc/1/environ", "/sys/kernel", "/dev/mem", "/dev/sda", "/dev/kmsg", "/run/shrike",
+                           "/var/lib/shrike-sandbox", "/proc/sys/kernel"})
     if (can_open(path, O_RDONLY) >= 0) return 0;
   errno = ENOENT;
   return -1;
@@ -191,7 +191,7 @@ constexpr Attempt attempts[] = {
     {"reboot", [] { return ::syscall(SYS_reboot, 0, 0, 0, nullptr); }},
     {"socket_raw", [] { return result_of(::socket(AF_INET, SOCK_RAW, 1)); }},
     {"socket_packet", [] { return result_of(::socket(AF_PACKET, SOCK_RAW, 0)); }},
-    {"socket_netlink", [] { return result_of(::socket(AF_NETLINK, SOCK_RAW, 0)); }},
+    {"socket_netlink", [] { return result_of(::socket(AF_NETLINK, SOCK_RAW, 12 /* netfilter */)); }},
     {"socket_vsock", [] { return result_of(::socket(40, SOCK_STREAM, 0)); }},
     {"socket_alg", [] { return result_of(::socket(AF_ALG, SOCK_SEQPACKET, 0)); }},
     {"listener", listener},

@@ -27,6 +27,7 @@ SOUND = [(["/bin/busybox", "echo", "hello"], "ok"),
          (["/bin/busybox", "sha256sum", "/usr/bin/env"], "ok"),
          (["/bin/busybox", "sh", "-c", "exit 7"], "ok"),
          (["/bin/busybox", "sh", "-c", "kill -9 $$"], "signalled")]
+READY = 2  # processes that wait for the next job
 LIMITS = ["wall_ms=1500", "memory=67108864", "processes=24", "files=200", "file_bytes=1000000", "output=10000"]
 HOSTILE = [(LIMITS + [BOMB, "fork"], "timed_out"), (LIMITS + [BOMB, "stop"], "timed_out"),
            (LIMITS + [BOMB, "daemon"], "timed_out"),
@@ -73,6 +74,9 @@ def run_one(socket, number, backend, asked=None):
 
 
 def descriptors(pid):
+    """Of the service, with as many processes ready for the next job as ever: each of them has some there."""
+    count = lambda: len(pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    wait_until("no job runs", lambda: count() == READY, 60)
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
@@ -89,7 +93,7 @@ def main():
     directory = tempfile.mkdtemp(prefix="shrike-many-")
     socket = f"{directory}/sandbox.sock"
     service = subprocess.Popen([f"{BUILD}/bin/shrike-sandbox", "serve", "--socket", socket, "--state", f"{directory}/state",
-                                "--jobs", str(at_once + 2), "--cpu-per-hour", "10000000", "--bytes-per-hour", str(1 << 50)],
+                                "--jobs", str(at_once + 2), "--ready", str(READY), "--cpu-per-hour", "10000000", "--bytes-per-hour", str(1 << 50)],
                                start_new_session=True)
     try:
         wait_until("the service listens", lambda: os.path.exists(socket), 30)

@@ -2,9 +2,11 @@
 #include <gtest/gtest.h>
 #include <re2/re2.h>
 
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "collector/ctl/options.h"
+#include "collector/ctl/run.h"
 #include "common/base/file.h"
 
 namespace shrike::ctl {
@@ -60,6 +62,29 @@ TEST(Manual, AndCompletionKnowEveryCommandAndOption) {
       EXPECT_NE(completion.find(option), std::string::npos) << "shrike" << name << " " << option;
     }
   }
+}
+
+void collect_keys(const nlohmann::json& json, std::set<std::string>& keys) {
+  if (json.is_object())
+    for (const auto& [key, value] : json.items()) keys.insert(key), collect_keys(value, keys);
+  if (json.is_array())
+    for (const auto& value : json) collect_keys(value, keys);
+}
+
+TEST(Manual, KnowsEveryKeyOfASandboxsReport) {
+  sandbox::Report report;
+  report.artefacts.resize(1);
+  report.processes.resize(1);
+  report.connections.resize(1);
+  report.refusals.resize(1);
+  report.steps.resize(1);
+  report.reasons.resize(1);
+  std::set<std::string> keys;
+  collect_keys(nlohmann::json::parse(run_report_as_json(report, "", "")), keys);
+  ASSERT_GT(keys.size(), 50u);
+  std::string manual = without_escapes(read_file(SHRIKE_SOURCE_DIR "/packaging/man/shrike.1").value());
+  manual = manual.substr(manual.find(".SH REPORTS AS JSON"));
+  for (const std::string& key : keys) EXPECT_TRUE(RE2::PartialMatch(manual, "\\b" + key + "\\b")) << key;
 }
 
 }  // namespace

@@ -50,11 +50,50 @@ TEST(RunReport, ShowsProcessesAsATreeWithTheirEnds) {
 TEST(RunReport, ShowsConnectionsFilesRefusalsAndEvidence) {
   const std::string text = joined(report());
   EXPECT_THAT(text, HasSubstr("203.0.113.7:443"));
-  EXPECT_THAT(text, HasSubstr("by 3: GET / HTTP/1.1\n")) << "the first line of what it sent";
+  EXPECT_THAT(text, HasSubstr("by 3, sent 120 B, got 0 B: GET / HTTP/1.1\n")) << "the first line of what it sent";
   EXPECT_THAT(text, HasSubstr("/tmp/x"));
   EXPECT_THAT(text, HasSubstr("2.0 KiB"));
   EXPECT_THAT(text, ContainsRegex("ptrace +3 times +never allowed"));
   EXPECT_THAT(text, HasSubstr("job 0123456789abcdef, signed by node web-1"));
+}
+
+TEST(RunReport, WhatWasSaidIsForReading) {
+  sandbox::Report one = report();
+  one.connections = {{3, "dns", "203.0.113.53:53", 33, 55, std::string("\x12\x34\1\0\0\1", 6), "www.example.com"},
+                     {3, "tls", "203.0.113.7:443", 517, 7, "\x16\x03\x01\x02", "www.example.org"},
+                     {3, "tcp", "203.0.113.7:99", 4, 0, "\x01\x02\x03"},
+                     {3, "http", "203.0.113.7:80", 40, 0, "GET /x HTTP/1.1\r\n", "example.net"},
+                     {3, "tcp", "203.0.113.7:22", 0, 0, ""}};
+  const std::string text = joined(one);
+  for (const char* line : {": asked for www.example.com\n", ": encrypted (TLS), for www.example.org\n",
+                           ": bytes that are no text\n", ": example.net: GET /x HTTP/1.1\n", ", nothing was said\n"})
+    EXPECT_THAT(text, HasSubstr(line));
+  EXPECT_THAT(text, Not(HasSubstr("\\x")));
+}
+
+TEST(RunReport, AFalseNameIsSaidAndALinkIsNone) {
+  sandbox::Report one = report();
+  one.processes = {{2, 0, "/usr/bin/dash", {"/bin/sh", "/job/x"}, 1, 9, 0, 1},
+                   {3, 2, "/usr/bin/python3.11", {"python3"}, 1, 9, 0, 1},
+                   {4, 2, "/usr/bin/sleep", {"[kworker/0:1]", "9"}, 1, 9, 0, 1}};
+  const std::string text = joined(one);
+  EXPECT_THAT(text, HasSubstr("2 /bin/sh /job/x  1 call"));
+  EXPECT_THAT(text, HasSubstr("3 python3  1 call"));
+  EXPECT_THAT(text, HasSubstr("4 [kworker/0:1] 9  (really /usr/bin/sleep)  1 call"));
+}
+
+TEST(RunReport, NoLineIsWiderThanItsTerminal) {
+  sandbox::Report wide = report();
+  wide.reasons[0].message = std::string(300, 'm') + " (user=root command=x)";
+  wide.processes[1].argv = {std::string(300, 'a')};
+  wide.connections[0].first_bytes = std::string(300, 'b');
+  wide.artefacts[0].path = "/tmp/" + std::string(300, 'f');
+  wide.refusals[0].call = std::string(300, 'c');
+  wide.notes = {std::string(300, 'n')};
+  wide.program_sha256 = std::string(64, 'd');
+  for (const size_t width : {80u, 120u})
+    for (const std::string& line : run_report_as_text(wide, false, width))
+      EXPECT_LE(display_width(line), width) << line;
 }
 
 TEST(RunReport, FitsOneScreenWhateverTheProgramDid) {

@@ -122,25 +122,46 @@ TEST_F(DetonationTest, WhatTheSandboxRefusedSaysWhatItReachedFor) {
   give(SYS_bpf, {0}, -EPERM, {}, denied);
   give(SYS_ptrace, {PTRACE_ATTACH, 77}, -EPERM, {}, denied);
   give(SYS_unshare, {0x10000000}, -EPERM, {}, denied);
+  give(SYS_mount, {}, -EPERM, {}, denied);
   give(SYS_ioctl, {0, TIOCSTI}, -EPERM, {}, denied);
-  give(SYS_io_uring_setup, {8}, -ENOSYS, {}, sandbox::call_unknown);
+  give(SYS_io_uring_setup, {8}, -EPERM, {}, denied);
   give(SYS_open_by_handle_at, {3}, -EPERM, {}, denied);
   give(SYS_socket, {AF_PACKET, SOCK_RAW, 0}, -EPERM, {}, denied);
+  give(SYS_socket, {AF_INET, SOCK_RAW, 1}, -EPERM, {}, denied);
+  give(SYS_socket, {AF_ALG, SOCK_SEQPACKET, 0}, -EPERM, {}, denied);
   Call foreign = tell.call(4, {}, -ENOSYS);
   foreign.abi = sandbox::CallAbi::i386;
   foreign.flags = denied;
   give(foreign);
   const auto report = finish();
   for (const char* rule :
-       {"Reached for the kernel", "Reached for another process", "Reached for namespaces or mounts",
+       {"Reached for the kernel", "Reached for another process", "Reached for namespaces", "Reached for mounts",
         "Injected input into its terminal", "Reached for calls that escape tracing", "Reached for the host's files",
-        "Reached for raw network access", "Used a foreign system call interface"})
+        "Reached for raw network access", "Reached for every packet", "Reached for an exotic socket",
+        "Used a foreign system call interface"})
     EXPECT_THAT(rules_of(report), Contains(rule));
   EXPECT_GT(report.risk, 0.9);
   const auto injected = std::find_if(alerts.begin(), alerts.end(),
                                      [](const Alert& a) { return a.rule == "Injected input into its terminal"; });
   ASSERT_NE(injected, alerts.end());
   EXPECT_THAT(injected->message, HasSubstr("/tmp/program called ioctl"));
+}
+
+TEST_F(DetonationTest, WhatLibrariesAskInPassingIsNoFinding) {
+  give(SYS_clone3, {0x1000, 88}, -ENOSYS, {}, sandbox::call_unknown);
+  give(SYS_seccomp, {1, 0}, -EPERM, {}, sandbox::call_denied);
+  give(SYS_unshare, {0x400}, -EPERM, {}, sandbox::call_denied);  // CLONE_FILES
+  give(SYS_ioctl, {1, 0x40049409}, -ENOTTY);
+  give(SYS_socket, {AF_NETLINK, SOCK_RAW, 0}, -EAFNOSUPPORT);
+  const auto report = finish();
+  EXPECT_EQ(report.risk, 0);
+  EXPECT_THAT(report.reasons, IsEmpty());
+}
+
+TEST_F(DetonationTest, MachineCodeInAnInterpreterIsSeen) {
+  give(tell.exec("/usr/bin/python3.11", "python3"));
+  give(SYS_mmap, {0, 4096, 7, 0x21, ~0ull}, 0x7f0000000000);
+  EXPECT_THAT(rules_of(finish()), Contains("Put machine code into an interpreter"));
 }
 
 TEST_F(DetonationTest, ARefusalThatIsRepeatedIsOneFinding) {
@@ -179,6 +200,107 @@ TEST_F(DetonationTest, OneThatRewritesManyFilesIsSeenAndOneThatMakesManyIsNot) {
           {TextKind::full_path2, path + ".locked"}});
   }
   EXPECT_THAT(rules_of(finish()), Contains("Rewrote many files that it did not make"));
+}
+
+TEST_F(DetonationTest, WhatWasCompiledHereIsNoSecondStage) {
+  give(tell.exec("/usr/bin/x86_64-linux-gnu-ld.bfd", "ld"));
+  give(tell.open("/tmp/a.out", O_RDWR | O_CREAT));
+  give(tell.exec("/tmp/a.out", "a.out"));
+  give(tell.exec("/usr/bin/rm", "rm"));
+  give(SYS_unlink, {}, 0, {{TextKind::path, "/tmp/a.out"}, {TextKind::full_path, "/tmp/a.out"}});
+  const auto report = finish();
+  EXPECT_THAT(rules_of(report), testing::ElementsAre("Compiled a program and ran it"));
+}
+
+TEST_F(DetonationTest, FilesThatAreMovedOrPackedAreNotLost) {
+  const auto named = [&](long number, const std::string& from, const std::string& to) {
+    give(number, {}, 0,
+         {{TextKind::path, from}, {TextKind::full_path, from}, {TextKind::path2, to}, {TextKind::full_path2, to}});
+  };
+  for (int i = 0; i < 60; ++i) {
+    const std::string path = "/home/user/" + std::to_string(i) + ".jpg";
+    named(SYS_rename, path, "/home/user/old/" + std::to_string(i) + ".jpg");
+    give(tell.open("/home/user/" + std::to_string(i) + ".log.gz", O_WRONLY | O_CREAT));
+  }
+  EXPECT_EQ(finish().risk, 0);
+  for (int i = 0; i < 60; ++i) {
+    const std::string path = "/home/user/letter" + std::to_string(i);
+    give(tell.open(path + ".locked", O_WRONLY | O_CREAT));
+    give(SYS_unlink, {}, 0, {{TextKind::path, path}, {TextKind::full_path, path}});
+  }
+  EXPECT_THAT(rules_of(finish()), Contains("Rewrote many files that it did not make"));
+}
+
+TEST_F(DetonationTest, AScriptThatDeletesItselfIsSeenAndOneDeletedAfterwardsIsNot) {
+  give(tell.start(7, 1));
+  tell.pid = 7;
+  give(tell.exec("/usr/bin/dash", std::string("/bin/sh\0/tmp/configure", 22)));
+  give(tell.exit(7, 0));
+  tell.pid = 1;
+  const auto unlink = [&](const char* path) {
+    give(SYS_unlink, {}, 0, {{TextKind::path, path}, {TextKind::full_path, path}});
+  };
+  unlink("/tmp/configure");
+  EXPECT_THAT(rules_of(finish()), IsEmpty());
+  give(tell.exec("/usr/bin/dash", std::string("/bin/sh\0-e\0/job/script", 22)));
+  unlink("/job/script");
+  EXPECT_THAT(rules_of(finish()), Contains("Deleted its own script"));
+}
+
+TEST_F(DetonationTest, AShellForSomebodyFarAwayIsSeen) {
+  give(tell.exec("/usr/bin/dash", std::string("sh\0script\0", 10)));
+  give(tell.exec("/usr/bin/bash", std::string("bash\0-ic\0env", 12)));
+  give(tell.exec("/usr/bin/bash", "-bash"));
+  EXPECT_THAT(rules_of(finish()), IsEmpty());
+  give(tell.exec("/usr/bin/bash", std::string("bash\0-li", 8)));
+  give(tell.exec("/usr/bin/dash", "sh"));
+  const auto found = rules_of(finish());
+  EXPECT_THAT(found, Contains("Started an interactive shell where nobody sits"));
+  EXPECT_THAT(found, Contains("Started a shell that takes its commands from a pipe"));
+}
+
+TEST_F(DetonationTest, PlacesFromWhichProgramsAreStartedAndCredentialsThatAreNotThereAreSeen) {
+  give(tell.open("/root/.netrc", O_RDONLY, -ENOENT));
+  EXPECT_THAT(rules_of(finish()), IsEmpty()) << "one alone is a tool's own settings";
+  give(tell.open("/root/.kube/config", O_RDONLY, -ENOENT));
+  EXPECT_THAT(rules_of(finish()), Contains("Looked for others' credentials"));
+  EXPECT_LT(finish().risk, 0.5);
+  for (const char* path : {"/home/a/.ssh/id_rsa", "/root/.mozilla/firefox/profiles.ini", "/root/.bitcoin/wallet.dat"})
+    give(tell.open(path, O_RDONLY, -ENOENT));
+  EXPECT_GT(finish().risk, 0.5) << "five are a hunt";
+  give(tell.open("/etc/cron.d/x", O_WRONLY | O_CREAT));
+  give(tell.open("/usr/bin/ls", O_WRONLY | O_TRUNC, -EROFS));
+  const auto found = rules_of(finish());
+  EXPECT_THAT(found, Contains("Arranged to be started again"));
+  EXPECT_THAT(found, Contains("Tried to change the system's programs"));
+}
+
+TEST_F(DetonationTest, WhatWasSaidToTheNetworkIsJudgedAtTheEnd) {
+  give(tell.open("/home/user/letter.txt", O_RDONLY));
+  sandbox::Report said;
+  said.connections = {{1, "tcp", "203.0.113.1:3333", 90, 0, R"({"id":1,"method":"mining.subscribe"})"},
+                      {1, "tcp", "203.0.113.2:6667", 40, 0, "NICK a\r\nUSER b\r\n"},
+                      {1, "tcp", "203.0.113.3:80", 900, 0, "POST /up HTTP/1.1\r\n"}};
+  for (int i = 0; i < 20; ++i)
+    said.connections.push_back(
+        {1, "dns", "203.0.113.53:53", 80, 80, "", std::string(40, 'a') + std::to_string(i) + ".example.com"});
+  const auto found = rules_of(finish(said));
+  for (const char* rule : {"Spoke to a mining pool", "Joined a chat server", "Read a user's files and sent data",
+                           "Sent data in questions for names"})
+    EXPECT_THAT(found, Contains(rule));
+  said.connections = {{1, "tcp", "203.0.113.3:80", 900, 0, "GET /index.html HTTP/1.1\r\n"},
+                      {1, "dns", "203.0.113.53:53", 80, 80, "", "www.example.com"}};
+  made.reset();
+  tell = {};
+  give(tell.open("/home/user/letter.txt", O_RDONLY));
+  EXPECT_THAT(rules_of(finish(said)), IsEmpty());
+}
+
+TEST_F(DetonationTest, ProcessesWithoutEndAreSeen) {
+  for (int i = 0; i < 15; ++i) give(SYS_clone, {17}, -EAGAIN);
+  EXPECT_THAT(rules_of(finish()), IsEmpty());
+  give(SYS_clone, {17}, -EAGAIN);
+  EXPECT_THAT(rules_of(finish()), Contains("Asked for processes without end"));
 }
 
 TEST_F(DetonationTest, ManyDestinationsAreAScanAndLoopbackIsNone) {

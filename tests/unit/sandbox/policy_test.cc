@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <linux/audit.h>
 #include <linux/prctl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -62,12 +63,14 @@ std::vector<CallArguments> tries(const Policy& policy, int number) {
   return all;
 }
 
-uint32_t answer_of(Verdict verdict, uint32_t refused, uint32_t allowed) {
-  switch (verdict) {
+uint32_t answer_of(const Policy& policy, CallAbi abi, int number, const CallArguments& args, uint32_t refused) {
+  switch (policy.evaluate(abi, number, args)) {
     case Verdict::allow:
-      return allowed;
+      return SECCOMP_RET_ALLOW;
     case Verdict::unknown:
       return SECCOMP_RET_ERRNO | ENOSYS;
+    case Verdict::absent:
+      return SECCOMP_RET_ERRNO | static_cast<uint32_t>(policy.error_of(abi, number, args));
     case Verdict::refuse:
       break;
   }
@@ -86,7 +89,7 @@ TEST(Policy, TheFilterAnswersAsTheEvaluationForEveryCall) {
       for (int number = -1; number < numbers; ++number) {
         for (const auto& args : tries(policy, number)) {
           for (const CallAbi abi : {CallAbi::x86_64, CallAbi::i386, CallAbi::x32}) {
-            const uint32_t expected = answer_of(policy.evaluate(abi, number, args), refused, SECCOMP_RET_ALLOW);
+            const uint32_t expected = answer_of(policy, abi, number, args, refused);
             ASSERT_EQ(test::run_filter(*filter, data_of(abi, number, args)), expected)
                 << refused_call(abi, number, args) << " " << args[0] << " " << args[1] << " " << args[2];
             ++tried;
@@ -143,7 +146,6 @@ TEST(Policy, WhatIsNeverAllowedIsRefusedWithAnyArguments) {
                                SYS_finit_module,
                                SYS_delete_module,
                                SYS_open_by_handle_at,
-                               SYS_name_to_handle_at,
                                SYS_fanotify_init,
                                SYS_seccomp,
                                SYS_reboot,
@@ -203,6 +205,25 @@ TEST(Policy, ArgumentsDecideWhereTheyMust) {
   EXPECT_FALSE(allowed(sink, SYS_prctl, {PR_SET_MM, 1}));
 }
 
+TEST(Policy, WhatOrdinaryProgramsAskInPassingFailsAsWhereItIsNot) {
+  for (const Network network : {Network::none, Network::sink}) {
+    const Policy policy = policy_for(Profile::strict, network);
+    const auto error = [&](long number, CallArguments args) {
+      const int call = static_cast<int>(number);
+      EXPECT_EQ(policy.evaluate(CallAbi::x86_64, call, args), Verdict::absent) << call_name(CallAbi::x86_64, call);
+      return policy.error_of(CallAbi::x86_64, call, args);
+    };
+    EXPECT_EQ(error(SYS_ioctl, {3, 0x40049409 /* FICLONE */}), ENOTTY);
+    EXPECT_EQ(error(SYS_socket, {AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0 /* NETLINK_ROUTE */}), EAFNOSUPPORT);
+    EXPECT_EQ(error(SYS_socket, {AF_INET, SOCK_DGRAM, IPPROTO_ICMP}), EACCES);
+    EXPECT_EQ(error(SYS_socket, {AF_INET, SOCK_STREAM, 262 /* MPTCP */}), EPROTONOSUPPORT);
+    EXPECT_EQ(error(SYS_name_to_handle_at, {}), EOPNOTSUPP);
+    EXPECT_EQ(policy.evaluate(CallAbi::x86_64, SYS_socket, {AF_NETLINK, SOCK_RAW, 12}), Verdict::refuse) << "netfilter";
+    EXPECT_EQ(policy.error_of(CallAbi::x86_64, SYS_bpf, {}), EPERM);
+    EXPECT_EQ(policy.error_of(CallAbi::x86_64, SYS_clone3, {}), ENOSYS);
+  }
+}
+
 TEST(Policy, EachWeakeningAddsWhatItsNameSays) {
   const Policy base = PolicyBuilder(Profile::strict).build();
   const auto allowed = [](const Policy& p, long number, CallArguments args) {
@@ -236,6 +257,8 @@ TEST(Policy, SaysWhatWasRefusedAndWhy) {
   EXPECT_EQ(refused_call(CallAbi::x86_64, SYS_socket, {AF_PACKET, SOCK_RAW}), "socket(AF_PACKET, SOCK_RAW)");
   EXPECT_EQ(refused_call(CallAbi::x86_64, SYS_unshare, {CLONE_NEWUSER | CLONE_NEWNS}),
             "unshare(CLONE_NEWNS|CLONE_NEWUSER)");
+  EXPECT_EQ(refused_call(CallAbi::x86_64, SYS_prctl, {PR_SET_SECCOMP}), "prctl(PR_SET_SECCOMP)");
+  EXPECT_EQ(refused_call(CallAbi::x86_64, SYS_ioctl, {0, 0xdead}), "ioctl(0xdead)");
   EXPECT_EQ(refused_call(CallAbi::i386, 4, {}), "int 0x80: write");
   EXPECT_EQ(refused_call(CallAbi::x32, 0, {}), "x32: read");
   EXPECT_EQ(refused_call(CallAbi::x86_64, 4000, {}), "call 4000");

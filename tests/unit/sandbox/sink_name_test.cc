@@ -48,5 +48,12 @@ TEST(SinkName, IsInADnsQuery) {
   EXPECT_EQ(dns_name("short"), "");
 }
 
+TEST(Spoken, IsKnownByTheFirstBytes) {
+  EXPECT_EQ(spoken("GET / HTTP/1.1\r\nHost: x\r\n"), "http");
+  EXPECT_EQ(spoken("\x16\x03\x01\x02"), "tls");
+  EXPECT_EQ(spoken("SSH-2.0-x\r\n"), "tcp");
+  EXPECT_EQ(spoken(""), "tcp");
+}
+
 }  // namespace
 }  // namespace shrike::sandbox

@@ -50,6 +50,17 @@ class SummaryTest : public ::testing::Test {
   Summary summary{counted};
 };
 
+TEST_F(SummaryTest, AScriptsExecutableIsItsInterpreter) {
+  summary.begin(40, "/job/script");
+  summary.call(begun(2, 0));
+  Call exec = made(-1);
+  exec.kind = CallKind::exec;
+  exec.texts = {{TextKind::exe, "/usr/bin/dash"}, {TextKind::argv, std::string("/bin/sh\0/job/script\0", 20)}};
+  summary.call(exec);
+  ASSERT_EQ(report().processes.size(), 1u);
+  EXPECT_EQ(report().processes[0].exe, "/usr/bin/dash");
+}
+
 TEST_F(SummaryTest, ProcessesAreATreeWithWhatTheyRan) {
   summary.begin(40, "/tmp/program");
   summary.call(begun(2, 0));
@@ -132,7 +143,7 @@ TEST_F(SummaryTest, AConnectionIsWhatWasAskedForAndWhatTheSinkSaw) {
   EXPECT_EQ(all[0].pid, 5u);
   EXPECT_EQ(all[0].sent_bytes, 11u);
   EXPECT_EQ(all[0].received_bytes, 22u);
-  EXPECT_EQ(all[0].first_bytes, "hello");
+  EXPECT_EQ(all[0].first_bytes, "hello\nagain");
   EXPECT_EQ(all[1].protocol, "dns") << "whom it asked for, and not only that it asked";
   EXPECT_EQ(all[1].name, "evil");
   EXPECT_EQ(all[1].pid, 5u);

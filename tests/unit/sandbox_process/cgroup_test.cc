@@ -75,6 +75,15 @@ TEST_F(CgroupFiles, UsageIsReadOfEachVersion) {
   std::filesystem::remove_all(root_ + "/unified/job");
 }
 
+TEST_F(CgroupFiles, TheFolderOfAllJobsIsMadeAgainWhereAnotherSandboxHasTakenItAlong) {
+  CgroupHost host;
+  host.hierarchies = {{1, {"pids"}, root_ + "/pids/shrike-sandbox"}, {2, {}, root_ + "/unified/shrike-sandbox"}};
+  ASSERT_FALSE(std::filesystem::exists(root_ + "/pids/shrike-sandbox"));
+  EXPECT_TRUE(Cgroup::create(host, "job").ok());
+  host.hierarchies = {{1, {"pids"}, root_ + "/no-such-mount/shrike-sandbox"}};
+  EXPECT_FALSE(Cgroup::create(host, "job").ok());
+}
+
 TEST_F(CgroupFiles, LimitsAreWrittenAndWhatCannotBeIsSaid) {
   CgroupHost host;
   host.hierarchies = {{2, {"memory", "pids"}, root_ + "/unified"}};
