@@ -117,7 +117,7 @@ Result<void> Daemon::Impl::set_up() {
   pipeline->set_sequence(sequence->alerts(wall_now_ns()));
   open_response();
   if (config.sandbox.enabled) {
-    sandboxing = TRY(Sandboxing::open(config, node));
+    sandboxing = TRY(Sandboxing::open(config, node, own_jobs));
     TRY_VOID(watch(sandboxing->fd()));
   }
   TRY_VOID(install_system_call_filter(needs));
@@ -187,6 +187,9 @@ Result<void> Daemon::Impl::open_pipeline(LoadedRules loaded) {
   outputs.emplace(*shipping);
   pipeline.emplace(std::move(wiring), std::move(loaded.rules), *outputs);
 
+  for (const auto& line : own_jobs.find_programs(own_program_paths())) spdlog::warn("{}", line);
+  pipeline->set_own_jobs(&own_jobs);
+
   on_record = [this](std::span<const std::byte> record) {
     if (capture) {
       if (auto written = capture->write(record); !written) {
@@ -224,7 +227,8 @@ void Daemon::Impl::begin_denying(respond::Denying next) {
   if (!next.rules.empty()) {
     if (!features.denies)
       failed = "the kernel cannot refuse calls: BPF LSM is not active, or refuses our hooks";
-    else if (const auto set = source->set_deny(dry_run ? Deny::tell : Deny::refuse); !set)
+    else if (const auto set = source->set_deny(dry_run || responder->counts().breaker_open ? Deny::tell : Deny::refuse);
+             !set)
       failed = set.error().message;
   }
   if (!failed.empty())

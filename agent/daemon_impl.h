@@ -9,6 +9,7 @@
 #include "agent/host_resolver.h"
 #include "agent/http_output.h"
 #include "agent/notify.h"
+#include "agent/own_jobs.h"
 #include "agent/pipeline.h"
 #include "agent/privileges.h"
 #include "agent/probe/capture.h"
@@ -29,6 +30,7 @@ struct Reload {
   FilterSpec filter;
   bool sequence_anew = false;  ///< sequence scoring has a new beginning
   respond::Denying denying;
+  bool looked = false;  ///< somebody asked for it
 };
 
 struct Daemon::Impl {
@@ -49,6 +51,7 @@ struct Daemon::Impl {
   respond::Denying denying;
   std::optional<probe::KernelSource> source;
   std::optional<SequenceKeeper> sequence;
+  OwnJobs own_jobs;
   std::unique_ptr<Sandboxing> sandboxing;  // null: [sandbox] enabled is false
   std::optional<Pipeline> pipeline;
   HostResolver hosts;  // of the names that the pipeline's rules ask for
@@ -69,6 +72,7 @@ struct Daemon::Impl {
   AlertProcess own_process;  // what alerts about the agent itself name
   std::future<Result<Reload>> reloading;
   bool reload_again = false;
+  bool reload_looked = false;  // somebody asks for the next one
   uint64_t fleet_taken = 0;    // files of profiles from the collector
   bool sequence_anew = false;  // the next reload makes room in its maps
   std::string running_file;    // there while the agent runs, and after an end that was none of its own
@@ -92,7 +96,8 @@ struct Daemon::Impl {
   Result<void> watch(int fd);
   Result<void> round();
   void handle_signals();
-  void begin_reload();
+  /// `looked`: somebody asks for it; else the agent does, by itself.
+  void begin_reload(bool looked);
   void finish_reload();
   void apply(Reload next);
   void tick(uint64_t boot_ns);

@@ -128,7 +128,7 @@ void Daemon::Impl::handle_signals() {
   signalfd_siginfo info;
   while (::read(signals.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
     if (info.ssi_signo == SIGHUP) {
-      begin_reload();
+      begin_reload(true);
     } else {
       spdlog::info("{} from process {} (user {}): stopping", info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT",
                    info.ssi_pid, info.ssi_uid);
@@ -139,32 +139,36 @@ void Daemon::Impl::handle_signals() {
 
 // The verifier takes seconds for the next generation of programs. Meanwhile the loop goes on: it must not, because of a
 // reload, lose what the rings have no room for.
-void Daemon::Impl::begin_reload() {
+void Daemon::Impl::begin_reload(bool looked) {
+  reload_looked = reload_looked || looked;
   if (reloading.valid()) {
     reload_again = true;
     return;
   }
   manager.reloading();
-  reloading = std::async(std::launch::async, [this]() -> Result<Reload> {
-    Config config = TRY(options.read_config());
-    LoadedRules loaded = TRY(load_rules(config.rules.files, host_name(), config.rules.first));
-    FilterSpec wanted = filter_for(loaded.rules, config.filter.kinds);
-    const respond::Policy& policy = response_needs_restart(config.response, needs, responder.has_value())
-                                        ? options.config.response
-                                        : config.response;
-    DenyList denials = deny_list(policy, loaded.rules);
-    add_denials(wanted, denials, respond::never_touched(policy.never));
-    std::vector<std::string> warnings;
-    const bool anew = sequence_anew || config.sequence != options.config.sequence || sequence->fleet_changed(config);
-    if (anew) {
-      const auto begin = sequence->renewal(config, source->sequence_profiles(), wall_now_ns(), warnings);
-      TRY_VOID(source->reload(wanted, &begin));
-    } else {
-      TRY_VOID(source->reload(wanted));
-    }
-    for (const auto& warning : warnings) spdlog::warn("{}", warning);
-    return Reload{std::move(config), std::move(loaded), std::move(wanted), anew, std::move(denials.denying)};
-  });
+  reloading =
+      std::async(std::launch::async, [this, by_somebody = std::exchange(reload_looked, false)]() -> Result<Reload> {
+        Config config = TRY(options.read_config());
+        LoadedRules loaded = TRY(load_rules(config.rules.files, host_name(), config.rules.first));
+        FilterSpec wanted = filter_for(loaded.rules, config.filter.kinds);
+        const respond::Policy& policy = response_needs_restart(config.response, needs, responder.has_value())
+                                            ? options.config.response
+                                            : config.response;
+        DenyList denials = deny_list(policy, loaded.rules);
+        add_denials(wanted, denials, respond::never_touched(policy.never));
+        std::vector<std::string> warnings;
+        const bool anew =
+            sequence_anew || config.sequence != options.config.sequence || sequence->fleet_changed(config);
+        if (anew) {
+          const auto begin = sequence->renewal(config, source->sequence_profiles(), wall_now_ns(), warnings);
+          TRY_VOID(source->reload(wanted, &begin));
+        } else {
+          TRY_VOID(source->reload(wanted));
+        }
+        for (const auto& warning : warnings) spdlog::warn("{}", warning);
+        return Reload{std::move(config),          std::move(loaded), std::move(wanted), anew,
+                      std::move(denials.denying), by_somebody};
+      });
 }
 
 void Daemon::Impl::finish_reload() {
@@ -186,7 +190,7 @@ void Daemon::Impl::finish_reload() {
     raise({integrity_alert(now, "Agent reload refused", Severity::low, why)});
     manager.ready("watching with the old rules: " + why);
   }
-  if (std::exchange(reload_again, false)) begin_reload();
+  if (std::exchange(reload_again, false)) begin_reload(false);
 }
 
 void Daemon::Impl::apply(Reload next) {
@@ -197,6 +201,7 @@ void Daemon::Impl::apply(Reload next) {
   pipeline->set_rules(std::move(next.loaded.rules));
   hosts.ask_for(pipeline->rules().host_names());
   pipeline->set_self(self_of(*source));
+  for (const auto& line : own_jobs.find_programs(own_program_paths())) spdlog::warn("{}", line);
   spdlog::set_level(spdlog::level::from_str(next.config.log.level));
   if (needs_restart(options.config, next.config))
     spdlog::warn(
@@ -207,7 +212,7 @@ void Daemon::Impl::apply(Reload next) {
   } else if (responder) {
     const auto untouchable = respond::protected_here(next.config.response.never);
     hands->set_untouchable(untouchable);
-    responder->set_policy(next.config.response, untouchable);
+    responder->set_policy(next.config.response, untouchable, next.looked);
     options.config.response = next.config.response;
   }
   if (responder) begin_denying(std::move(next.denying));
@@ -267,12 +272,12 @@ void Daemon::Impl::look_after_sequence(uint64_t wall_ns) {
   if (const uint64_t taken = sandboxing ? sandboxing->profiles_taken() : 0; taken != fleet_taken) {
     fleet_taken = taken;
     spdlog::info("the collector sent profiles of programs: they are taken in");
-    return begin_reload();
+    return begin_reload(false);
   }
   if (!sequence->wants_renewal(wall_ns)) return;
   spdlog::warn("sequence scoring has no room for more: what was not executed for longest is forgotten");
   sequence_anew = true;
-  begin_reload();
+  begin_reload(false);
 }
 
 void Daemon::Impl::look_after_http(uint64_t wall_ns) {

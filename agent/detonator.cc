@@ -4,6 +4,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <optional>
+
 #include "agent/detonate/evidence.h"
 #include "common/base/clock.h"
 #include "common/wire/codec.h"
@@ -78,6 +80,28 @@ Alert risk_alert(const sandbox::Job& job, const sandbox::Report& report) {
 Detonator::Detonator(DetonatorOptions options, Outbox& outbox)
     : options_(std::move(options)), outbox_(outbox), stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
+/// Says where a job runs, for as long as it does.
+class Placed {
+ public:
+  explicit Placed(OwnJobs* own) : own_(own) {}
+  ~Placed() { end(); }
+  Placed(const Placed&) = delete;
+  Placed& operator=(const Placed&) = delete;
+  void begin(const sandbox::JobPlace& place) {
+    end();
+    place_ = place;
+    if (own_ != nullptr) own_->begin(place);
+  }
+  void end() {
+    if (own_ != nullptr && place_) own_->end(*place_, boot_now_ns());
+    place_.reset();
+  }
+
+ private:
+  OwnJobs* own_;
+  std::optional<sandbox::JobPlace> place_;
+};
+
 /// One of the places for jobs that run.
 class Detonator::Turn {
  public:
@@ -149,7 +173,10 @@ Result<sandbox::Report> Detonator::run_now(const sandbox::Job& job, const sandbo
   };
   events.call = [&](const sandbox::Call& call) { detonation.call(call); };
   events.begun = watch.begun;
+  Placed placed(options_.own);
+  events.placed = [&](const sandbox::JobPlace& place) { placed.begin(place); };
   auto ended = running.finish(events, watch.stop_fd >= 0 ? watch.stop_fd : stop_.get());
+  placed.end();
   sandbox::Report report;
   if (ended) {
     report = std::move(ended).value();

@@ -11,6 +11,7 @@
 
 #include "agent/detonate/detonation.h"
 #include "agent/outbox.h"
+#include "agent/own_jobs.h"
 #include "sandbox/client.h"
 
 namespace shrike::agent {
@@ -20,6 +21,7 @@ struct DetonatorOptions {
   std::string service;  ///< socket of shrike-sandbox
   size_t jobs = 2;      ///< at once
   std::function<Result<scoring::RuleSet>()> rules;
+  OwnJobs* own = nullptr;                                        ///< is told where jobs run; may be null
   std::shared_ptr<const scoring::sequence::Profile> background;  ///< owners: this and each job that runs
 };
 

@@ -102,6 +102,9 @@ std::string status_to_metrics(const Status& s) {
   out.one(MetricType::Counter, "alerts_total", "Alerts delivered", number(s.counts.alerts));
   out.one(MetricType::Counter, "alerts_suppressed_total", "Repeated findings counted instead of delivered",
           number(s.counts.suppressed));
+  out.one(MetricType::Counter, "alerts_left_to_sandbox_total",
+          "Alerts about processes of Shrike's own sandboxes, which their detonation judges",
+          number(s.counts.left_to_sandbox));
   auto& lost = out.add(MetricType::Counter, "lost_events_total", "Events lost, by cause and class");
   for (const auto& [key, count] : s.losses)
     Families::put(lost, number(count), {{"cause", key.first}, {"class", key.second}});

@@ -22,11 +22,15 @@ void Pipeline::feed(std::span<const std::byte> record) {
   ++counts_.events[static_cast<size_t>(event_.kind) % event_kind_count];
   lookup_.set_now(event_.boot_ns);
   if (lookup_.wants_sweep()) lookup_.sweep(table_);
+  // An exec is the act of the program before it.
+  const bool set_up = own_jobs_ != nullptr && event_.kind == EventKind::exec &&
+                      own_jobs_->sets_up(table_.find(event_.task.pid, event_.task.start_ns), event_.task.ns_user);
   table_.apply(event_);
 
   rules_.evaluate(event_, alerts_);
   watch_.evaluate(event_, alerts_);
   sequence_.evaluate(event_, alerts_);
+  if (!alerts_.empty() && own_jobs_ != nullptr && (set_up || own_jobs_->ours(event_))) leave_to_sandbox();
   sink_.event(event_);
   if (event_.kind == EventKind::denied && responder_ != nullptr) {
     Alert about = scoring::alert_about(event_);
@@ -37,6 +41,12 @@ void Pipeline::feed(std::span<const std::byte> record) {
   if (alerts_.empty()) return;
   for (Alert& alert : alerts_) deliver(event_, alert, event_.boot_ns);
   alerts_.clear();
+}
+
+/// What is about the agent itself stays.
+void Pipeline::leave_to_sandbox() {
+  counts_.left_to_sandbox +=
+      std::erase_if(alerts_, [](const Alert& alert) { return alert.source != AlertSource::integrity; });
 }
 
 void Pipeline::deliver(const Event& event, Alert& alert, uint64_t boot_ns) {

@@ -12,6 +12,7 @@
 
 #include "agent/enrich/host_lookup.h"
 #include "agent/enrich/process_table.h"
+#include "agent/own_jobs.h"
 #include "agent/probe/decode.h"
 #include "agent/respond/responder.h"
 #include "agent/self_watch.h"
@@ -48,9 +49,10 @@ class Pipeline {
   struct Counts {
     std::array<uint64_t, event_kind_count> events{};  ///< by kind
     uint64_t records = 0;
-    uint64_t undecodable = 0;  ///< counted as lost
-    uint64_t alerts = 0;       ///< delivered
-    uint64_t suppressed = 0;   ///< counted into an update of their finding instead of delivered
+    uint64_t undecodable = 0;      ///< counted as lost
+    uint64_t alerts = 0;           ///< delivered
+    uint64_t left_to_sandbox = 0;  ///< alerts about our own sandboxes: not this host's, their detonation judges them
+    uint64_t suppressed = 0;       ///< counted into an update of their finding instead of delivered
   };
 
   Pipeline(PipelineOptions options, scoring::RuleSet rules, Sink& sink);
@@ -82,6 +84,8 @@ class Pipeline {
   void set_responder(respond::Responder* responder) { responder_ = responder; }
   /// What becomes of events of kind `sequence`. Without it: alerts of unusual calls, none of novel programs.
   void set_sequence(sequence::SequenceAlerts alerts) { sequence_ = std::move(alerts); }
+  /// Which processes are our own sandboxes'; none when null. Lives as long as this.
+  void set_own_jobs(const OwnJobs* jobs) { own_jobs_ = jobs; }
   /// Whose processes and kernel objects are the agent's own.
   void set_self(SelfWatch::Self self) { watch_.set_self(std::move(self)); }
 
@@ -90,6 +94,7 @@ class Pipeline {
 
  private:
   void deliver(const Event& event, Alert& alert, uint64_t boot_ns);
+  void leave_to_sandbox();
   void respond(const Event& event, const Alert& cause, uint64_t boot_ns);
   void tell_responses(const Event& event, uint64_t boot_ns);
   void deliver_due();
@@ -110,6 +115,7 @@ class Pipeline {
   scoring::TreeRisk trees_;
   scoring::Findings findings_;
   respond::Responder* responder_ = nullptr;
+  const OwnJobs* own_jobs_ = nullptr;
   Sink& sink_;
   Counts counts_;
   Event event_;

@@ -23,12 +23,13 @@ Result<std::shared_ptr<const scoring::sequence::Profile>> load_background(const 
 
 }  // namespace
 
-Result<std::unique_ptr<Sandboxing>> Sandboxing::open(const Config& config, const std::string& node) {
+Result<std::unique_ptr<Sandboxing>> Sandboxing::open(const Config& config, const std::string& node, OwnJobs& own) {
   std::unique_ptr<Sandboxing> made(new Sandboxing);
   made->outbox_ = TRY(Outbox::make(config.sandbox.events_per_s));
   DetonatorOptions options;
   options.node = node;
   options.service = config.sandbox.service;
+  options.own = &own;
   options.jobs = config.sandbox.jobs;
   const auto files = config.sandbox.rules.empty() ? config.rules.files : config.sandbox.rules;
   options.rules = [files, host = host_name(), first = config.rules.first]() -> Result<scoring::RuleSet> {

@@ -20,8 +20,9 @@ class Sink;
 
 class Sandboxing {
  public:
-  /// What a job's calls are scored with is read here. Errors: the background cannot be read; errno.
-  static Result<std::unique_ptr<Sandboxing>> open(const Config& config, const std::string& node);
+  /// What a job's calls are scored with is read here. `own` is told of jobs, and lives longer. Errors: the background
+  /// cannot be read; errno.
+  static Result<std::unique_ptr<Sandboxing>> open(const Config& config, const std::string& node, OwnJobs& own);
   ~Sandboxing();
 
   /// Starts the threads: after the capabilities are gone. Returns what does not work, and why, for the log.

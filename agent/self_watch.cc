@@ -72,7 +72,20 @@ FilterSpec self_watch_filter() {
   return filter;
 }
 
+namespace {
+void on_pose(const Event& event, std::vector<Alert>& alerts) {
+  alerts.push_back(about(event, "Program poses as another", Severity::high,
+                         who(event) + " has the kernel say that it runs inode " + std::to_string(event.task.exe_inode) +
+                             " of device " + std::to_string(event.task.exe_dev >> 20) + ":" +
+                             std::to_string(event.task.exe_dev & 0xfffff) +
+                             ", without an exec of it: PR_SET_MM, or its exec was lost",
+                         {"T1036"}));
+}
+}  // namespace
+
 void SelfWatch::evaluate(const Event& event, std::vector<Alert>& alerts) const {
+  if (event.boot_ns != 0 && event.process != nullptr && event.process->poses_since_ns == event.boot_ns)
+    on_pose(event, alerts);
   switch (event.kind) {
     case EventKind::toctou: {
       std::string message = "An argument changed while the call ran: ";

@@ -22,7 +22,8 @@ FilterSpec self_watch_filter();
 /// Judges each event: does it reach for the agent?
 ///  bpf() that takes hold of one of our programs, maps or links;
 ///  a signal, ptrace or memory access to the agent;
-///  an argument in user memory that changed while the call ran (of any process).
+///  an argument in user memory that changed while the call ran (of any process);
+///  a process that says it runs another program than the one it was run from (of any).
 class SelfWatch {
  public:
   struct Self {
@@ -35,7 +36,7 @@ class SelfWatch {
 
   explicit SelfWatch(Self self) : self_(std::move(self)) {}
   void set_self(Self self) { self_ = std::move(self); }
-  /// Appends at most one alert.
+  /// Appends at most one alert of each.
   void evaluate(const Event& event, std::vector<Alert>& alerts) const;
 
  private:

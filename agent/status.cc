@@ -46,6 +46,7 @@ std::string status_to_json(const Status& s) {
   out["records"] = s.counts.records;
   out["alerts"] = s.counts.alerts;
   out["suppressed"] = s.counts.suppressed;
+  out["left_to_sandbox"] = s.counts.left_to_sandbox;
   out["lost"] = ordered_json::array();
   for (const auto& [key, count] : s.losses)
     out["lost"].push_back({{"cause", key.first}, {"class", key.second}, {"count", count}});

@@ -1,23 +1,23 @@
-// The microVM by itself: how soon a job's first system call comes, how long a whole job takes, what a reset costs, what
-// an idle machine holds. Called by the script `microvm`; prints one JSON object a line.
+// The microVM's figures, for the script `microvm`; prints one JSON object a line.
 //
-//   bench_microvm start RUNS PROGRAM ARGS...   new machines and ready ones, taken in turn
-//   bench_microvm reset RUNS                   200 pages written, then reset, then compared with the template
-//   bench_microvm memory MACHINES              proportional set size of each idle machine's process
-//   bench_microvm run PROGRAM ARGS...          the program's output, once
+//   bench_microvm start NEW READY ROUNDS PROGRAM ARGS...   jobs at two services' sockets, taken in turn
+//   bench_microvm compute SOCKET ROUNDS PROGRAM ARGS...    processor time natively and in the guest, taken in turn
+//   bench_microvm reset ROUNDS                             200 pages written, reset, compared with the template
 
-#include <sys/socket.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 
-#include "common/base/bytes.h"
 #include "common/base/clock.h"
-#include "sandbox/microvm/backend.h"
+#include "sandbox/client.h"
 #include "sandbox/microvm/machine/machine.h"
+
+extern char** environ;
 
 namespace {
 
@@ -51,105 +51,99 @@ struct Numbers {
   }
 };
 
-// How long each step of the set-up took, in their order.
+// How long each step took, in the order in which they were first told.
 struct Steps {
   std::vector<std::pair<std::string, Numbers>> all;
-  void add(const Report& report) {
-    for (const Step& step : report.steps) {
-      auto found = std::ranges::find(all, step.name, &std::pair<std::string, Numbers>::first);
-      if (found == all.end()) found = all.insert(all.end(), {step.name, {}});
-      found->second.all.push_back(static_cast<double>(step.ns) / 1000);
-    }
+  void add(const std::string& name, double us) {
+    auto found = std::ranges::find(all, name, &std::pair<std::string, Numbers>::first);
+    if (found == all.end()) found = all.insert(all.end(), {name, {}});
+    found->second.all.push_back(us);
   }
   void print(const std::string& what) {
-    for (auto& [name, numbers] : all) numbers.print((what + ", step: " + name).c_str());
+    for (auto& [name, numbers] : all) numbers.print((what + name).c_str());
   }
 };
+
+Job job_of(const std::vector<std::string>& words) {
+  static int count = 0;
+  Job job;
+  job.id = "bench-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
+  job.caller = "bench";
+  job.backend = Backend::microvm;
+  job.program = "/tmp/" + words.front().substr(words.front().rfind('/') + 1);
+  job.arguments = words;
+  job.environment = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8"};
+  job.limits.wall = job.limits.cpu = std::chrono::minutes(2);
+  return job;
+}
 
 struct Outcome {
   Report report;
   double first_call_us = 0, whole_us = 0;
-  std::string out;
 };
 
-// One job, as shrike-sandbox would run it for a client at the other end of a socket.
-Outcome run_job(MicrovmBackend& backend, const Job& job, const Fd& program) {
-  int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) fail("socketpair");
-  Channel client{Fd(ends[0])};
-  JobFiles files;
-  files.program.reset(::dup(program.get()));
+// One job as any client has it: from before its program is read until its report is there.
+Outcome run_job(const std::string& socket, const std::vector<std::string>& words) {
+  const Job job = job_of(words);
   Outcome outcome;
-  uint64_t begin = 0, begun = 0;
-  {
-    Teller teller(Fd(ends[1]), job.limits);
-    begin = boot_now_ns();
-    outcome.report = backend.run(job, std::move(files), teller);
-    outcome.whole_us = static_cast<double>(boot_now_ns() - begin) / 1000;
-    if (auto sent = teller.finish(outcome.report); !sent) fail(sent.error().message);
-  }
-  while (auto message = need(client.receive())) {
-    if (message->type == sandbox::Frame::out) outcome.out += message->payload;
-    if (message->type == sandbox::Frame::begun) begun = load_le<uint64_t>(message->payload.data());
-    if (message->type == sandbox::Frame::report) break;
-  }
+  const uint64_t begin = boot_now_ns();
+  JobFiles files;
+  files.program = need(sealed_file(words.front()));
+  JobClient client = need(JobClient::start({socket, "", {}}, job, files));
+  JobEvents events;
+  events.call = [&](const Call& call) {
+    if (outcome.first_call_us == 0 && call.kind == CallKind::call)
+      outcome.first_call_us = static_cast<double>(call.time_ns - begin) / 1000;
+  };
+  outcome.report = need(client.finish(events));
+  outcome.whole_us = static_cast<double>(boot_now_ns() - begin) / 1000;
   if (outcome.report.status != Status::ok) fail("the job: " + outcome.report.cause);
-  for (const Step& step : outcome.report.steps)
-    if (step.name == "first call") outcome.first_call_us = static_cast<double>(begun + step.ns - begin) / 1000;
   return outcome;
 }
 
-Job job_of(char** arguments) {
-  Job job;
-  job.id = "bench";
-  job.caller = "local:0";
-  job.backend = Backend::microvm;
-  job.program = arguments[0];
-  for (; *arguments != nullptr; ++arguments) job.arguments.emplace_back(*arguments);
-  job.environment = {"PATH=/usr/bin:/bin"};
-  return job;
+void start(const std::string& new_socket, const std::string& ready_socket, int rounds,
+           const std::vector<std::string>& words) {
+  Steps figures, steps;
+  for (int i = 0; i < rounds; ++i)
+    for (const auto& [name, socket] :
+         {std::pair<std::string, std::string>{"new", new_socket}, {"ready", ready_socket}}) {
+      const Outcome outcome = run_job(socket, words);
+      figures.add(name + ": first call", outcome.first_call_us);
+      figures.add(name + ": whole", outcome.whole_us);
+      for (const Step& step : outcome.report.steps)
+        steps.add(name + ", " + step.name, static_cast<double>(step.ns) / 1000);
+      // So that the service has the next one ready: that is what it is for.
+      ::usleep(100'000);
+    }
+  figures.print("");
+  steps.print("step: ");
 }
 
-Result<Fd> program_of(char** arguments) {
-  char* const real = ::realpath(arguments[0], nullptr);
-  if (real == nullptr) return errno_error(arguments[0]);
-  const std::string path = real;
-  std::free(real);
-  return sealed_file(path);
+double native_cpu_us(const std::vector<std::string>& words) {
+  std::vector<char*> argv;
+  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  pid_t pid = -1;
+  if (::posix_spawn(&pid, argv[0], nullptr, nullptr, argv.data(), environ) != 0) fail(words.front());
+  int status = 0;
+  rusage usage{};
+  if (::wait4(pid, &status, 0, &usage) != pid || status != 0) fail(words.front() + " failed on this host");
+  const auto us = [](const timeval& time) {
+    return 1e6 * static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec);
+  };
+  return us(usage.ru_utime) + us(usage.ru_stime);
 }
 
-void wait_until_idle(const MicrovmBackend& backend) {
-  // A machine that makes itself ready uses its processor time for that, and then none.
-  for (uint64_t before = ~0ull, now = backend.cpu_ns(); now != before; now = backend.cpu_ns()) {
-    before = now;
-    ::usleep(20'000);
+// Processor time, because other work on the machine does not count there: of the program, and of all of its machine's
+// process, its start and its calls included.
+void compute(const std::string& socket, int rounds, const std::vector<std::string>& words) {
+  Numbers native, guest;
+  for (int i = 0; i < rounds; ++i) {
+    native.all.push_back(native_cpu_us(words));
+    guest.all.push_back(static_cast<double>(run_job(socket, words).report.cpu_ns) / 1000);
   }
-}
-
-void start(int runs, char** arguments) {
-  const Job job = job_of(arguments);
-  const Fd program = need(program_of(arguments));
-  auto backend = need(MicrovmBackend::open());
-  Numbers new_first, new_whole, ready_first, ready_whole;
-  Steps new_steps, ready_steps;
-  for (int i = 0; i < runs; ++i) {
-    const Outcome made = run_job(*backend, job, program);
-    new_first.all.push_back(made.first_call_us);
-    new_whole.all.push_back(made.whole_us);
-    new_steps.add(made.report);
-    if (auto ready = backend->prepare(); !ready) fail(ready.error().message);
-    wait_until_idle(*backend);
-    const Outcome taken = run_job(*backend, job, program);
-    ready_first.all.push_back(taken.first_call_us);
-    ready_whole.all.push_back(taken.whole_us);
-    ready_steps.add(taken.report);
-  }
-  new_first.print("new: request to first system call");
-  new_whole.print("new: request to report");
-  ready_first.print("ready: request to first system call");
-  ready_whole.print("ready: request to report");
-  new_steps.print("new");
-  ready_steps.print("ready");
+  native.print("native");
+  guest.print("guest");
 }
 
 void reset(int runs) {
@@ -188,48 +182,21 @@ void reset(int runs) {
   compared.print("every page and register compared with the template");
 }
 
-double pss_kib(pid_t pid) {
-  std::ifstream in("/proc/" + std::to_string(pid) + "/smaps_rollup");
-  for (std::string word; in >> word;)
-    if (double kib = 0; word == "Pss:" && in >> kib) return kib;
-  fail("no smaps_rollup of " + std::to_string(pid));
-}
-
-void memory(int machines) {
-  const VmmHost host = need(VmmHost::open());
-  std::vector<std::unique_ptr<Vmm>> all;
-  for (int i = 0; i < machines; ++i) all.push_back(need(Vmm::start(host, {.ahead = true})));
-  ::usleep(500'000);
-  double sum = 0, most = 0;
-  for (const auto& vmm : all) {
-    const double kib = pss_kib(vmm->pid());
-    sum += kib;
-    most = std::max(most, kib);
-  }
-  std::printf(R"({"what": "idle machine", "mean_kib": %.0f, "most_kib": %.0f, "machines": %d})"
-              "\n",
-              sum / machines, most, machines);
-}
-
-void run(char** arguments) {
-  auto backend = need(MicrovmBackend::open());
-  Job job = job_of(arguments);
-  job.limits.wall = job.limits.cpu = std::chrono::minutes(5);
-  std::fputs(run_job(*backend, job, need(program_of(arguments))).out.c_str(), stdout);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string what = argc > 2 ? argv[1] : "";
-  if (what == "start" && argc > 3)
-    start(std::atoi(argv[2]), argv + 3);
-  else if (what == "reset")
-    reset(std::atoi(argv[2]));
-  else if (what == "memory")
-    memory(std::atoi(argv[2]));
-  else if (what == "run")
-    run(argv + 2);
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const auto rest = [&](size_t from) {
+    return std::vector<std::string>(words.begin() + static_cast<long>(from), words.end());
+  };
+  if (words.size() >= 5 && words[0] == "start")
+    start(words[1], words[2], std::atoi(words[3].c_str()), rest(4));
+  else if (words.size() >= 4 && words[0] == "compute")
+    compute(words[1], std::atoi(words[2].c_str()), rest(3));
+  else if (words.size() == 2 && words[0] == "reset")
+    reset(std::atoi(words[1].c_str()));
   else
-    fail("usage: bench_microvm start RUNS PROGRAM ARGS... | reset RUNS | memory MACHINES | run PROGRAM ARGS...");
+    fail(
+        "usage: bench_microvm start NEW_SOCKET READY_SOCKET ROUNDS PROGRAM ARGS... | compute SOCKET ROUNDS PROGRAM "
+        "ARGS... | reset ROUNDS");
 }

@@ -136,6 +136,7 @@ struct net {
 } __kernel_type;
 struct user_namespace {
 	struct ns_common ns;
+	int level; /* 0: the first one */
 } __kernel_type;
 struct uts_namespace {
 	struct ns_common ns;
@@ -211,6 +212,7 @@ struct thread_info {
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int flags;
+	unsigned int personality;
 	int exit_code;
 	int pid, tgid;
 	struct task_struct *real_parent;

@@ -196,8 +196,26 @@ int BPF_PROG(exit_kernel_code, struct pt_regs *regs, long result)
 	return 0;
 }
 
+#define PROT_READ 1
 #define PROT_WRITE 2
 #define PROT_EXEC 4
+#define READ_IMPLIES_EXEC 0x0400000 /* of personality(2) */
+#define IPC_SHMAT 21              /* of ipc(2) */
+#define SHM_RDONLY 010000
+#define SHM_EXEC 0100000
+
+/* Shared memory that is attached, as a mapping: address, length (not known), protection, flags, no file. */
+static __always_inline void as_mapping(struct call *c)
+{
+	__u32 flags = c->arg[2];
+
+	c->arg[0] = c->id == SHRIKE_CALL_ipc ? 0 : c->arg[1];
+	c->arg[1] = 0;
+	c->arg[2] = PROT_READ | (flags & SHM_RDONLY ? 0 : PROT_WRITE) | (flags & SHM_EXEC ? PROT_EXEC : 0);
+	c->arg[3] = flags;
+	c->arg[4] = ~0ull;
+	c->arg[5] = 0;
+}
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_memory, struct pt_regs *regs, long result)
@@ -216,6 +234,9 @@ int BPF_PROG(exit_memory, struct pt_regs *regs, long result)
 			return 0;
 		if (c.id == SHRIKE_CALL_memfd_create)
 			record_user_string(s, SHRIKE_S_PATH, c.arg[0], 256);
+		else
+			s->record.arg[1] = c.arg[0];
+		s->record.arg[0] = 0;
 		if (ret >= 0)
 			privilege_real_path(s, file_of(task, ret));
 		privilege_finish(s);
@@ -230,6 +251,13 @@ int BPF_PROG(exit_memory, struct pt_regs *regs, long result)
 		for (int i = 0; i < 6; i++)
 			c.arg[i] = arg[i];
 	}
+	if (c.id == SHRIKE_CALL_ipc && (c.arg[0] & 0xffff) != IPC_SHMAT)
+		return 0;
+	if (c.id == SHRIKE_CALL_shmat || c.id == SHRIKE_CALL_ipc)
+		as_mapping(&c);
+	/* What can be read can be run, where a process has asked for that. */
+	if (c.arg[2] & PROT_READ && task->personality & READ_IMPLIES_EXEC)
+		c.arg[2] |= PROT_EXEC;
 	if ((c.arg[2] & (PROT_WRITE | PROT_EXEC)) != (PROT_WRITE | PROT_EXEC))
 		return 0;
 	/* An address in the upper half of a 32-bit process is not an error. */
@@ -243,7 +271,7 @@ int BPF_PROG(exit_memory, struct pt_regs *regs, long result)
 		s->record.arg[3] = 0;
 		s->record.arg[4] = ~0ull;
 	} else {
-		if (ret >= 0)
+		if (ret >= 0 && c.id != SHRIKE_CALL_ipc)
 			s->record.arg[0] = ret;
 		s->record.arg[4] = (__s64)(__s32)c.arg[4];
 		privilege_real_path(s, file_of(task, c.arg[4]));

@@ -115,6 +115,8 @@
 	X(mmap_old, -1, 90, MAP_WX, MAP_WX, exit_memory, none)                               \
 	X(mprotect, 10, 125, MAP_WX, MAP_WX, exit_memory, none)                              \
 	X(pkey_mprotect, 329, 380, MAP_WX, MAP_WX, exit_memory, none)                        \
+	X(shmat, 30, 397, MAP_WX, MAP_WX, exit_memory, none)                                 \
+	X(ipc, -1, 117, MAP_WX, MAP_WX, exit_memory, none)                                   \
 	X(prctl, 157, 172, PRCTL, PRCTL, exit_prctl, none)                                   \
 	X(seccomp, 317, 354, PRCTL, PRCTL, exit_prctl, none)                                 \
 	X(keyctl, 250, 288, KEYCTL, KEYCTL, exit_keys, none)                                 \

@@ -202,6 +202,7 @@ struct shrike_record {
 	 *   denied: the rule's number, what was tried (enum shrike_access, or SHRIKE_TRIED_*), 1 when it was refused and 0 when
 	 *   it only would have been, open: its flags, -, sets of objects that the file, or the program, is in; REAL: its path
 	 *   uring_setup: entries, flags, fd; uring_op: opcode, fd or dirfd, io_kiocb's flags, user_data
+	 *   memfd: -, flags
 	 *   otherwise: the call's arguments
 	 */
 	__u64 arg[6];

@@ -167,23 +167,24 @@ BatchQuery QueryReader::batches() {
   return query;
 }
 
-DetonationQuery QueryReader::detonations() {
-  DetonationQuery query;
+// What detonations and commands are asked by.
+void QueryReader::jobs(auto& query) {
   moment("since", query.since_ns);
   moment("until", query.until_ns);
   query.node = node();
   query.id = job("id");
   query.limit = number("limit", limit_max);
+}
+
+DetonationQuery QueryReader::detonations() {
+  DetonationQuery query;
+  jobs(query);
   return query;
 }
 
 CommandQuery QueryReader::commands() {
   CommandQuery query;
-  moment("since", query.since_ns);
-  moment("until", query.until_ns);
-  query.node = node();
-  query.id = job("id");
-  query.limit = number("limit", limit_max);
+  jobs(query);
   return query;
 }
 

@@ -63,6 +63,7 @@ class QueryReader {
   void moment(const std::string& name, uint64_t& out);
   std::string node();
   std::string job(const std::string& name);
+  void jobs(auto& query);
   std::optional<Lane> lane();
   std::optional<BootId> boot();
   std::optional<uint64_t> number(const std::string& name, uint64_t most);

@@ -46,14 +46,14 @@ Backends::Backends(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Backends::Backends(Backends&&) noexcept = default;
 Backends::~Backends() = default;
 
-Result<Backends> Backends::open(bool ebpf) {
+Result<Backends> Backends::open(bool ebpf, bool ready_machines) {
   auto impl = std::make_unique<Impl>(TRY(process::Filters::build()));
   auto trace = ebpf ? process::EbpfTrace::load() : Result<std::unique_ptr<process::EbpfTrace>>(Error{"as asked for"});
   if (trace)
     impl->trace = std::move(*trace);
   else
     impl->without_trace(trace.error());
-  auto machine = microvm::MicrovmBackend::open();
+  auto machine = microvm::MicrovmBackend::open({.late = !ready_machines});
   if (machine)
     impl->machine = std::move(machine).value();
   else

@@ -15,8 +15,9 @@ namespace shrike::sandbox {
 class Backends {
  public:
   /// Finds out what this host has and makes what takes time: filters, control groups, the eBPF trace where it may be
-  /// loaded (and wanted). Errors: libseccomp's.
-  static Result<Backends> open(bool ebpf);
+  /// loaded (and wanted). Not `ready_machines`: prepare() makes the process of the
+  /// job's machine, and the machine comes with the job. Errors: libseccomp's.
+  static Result<Backends> open(bool ebpf, bool ready_machines = true);
   Backends(Backends&&) noexcept;
   Backends& operator=(Backends&&) = delete;
   ~Backends();

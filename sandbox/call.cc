@@ -33,7 +33,7 @@ Result<CallText> decode_text(std::span<const std::byte>& bytes) {
   CallText text;
   const auto kind = take<uint8_t>(bytes);
   const auto length = take<uint16_t>(bytes);
-  if (kind > static_cast<uint8_t>(TextKind::name)) return Error{"call: unknown kind of text " + std::to_string(kind)};
+  if (kind > static_cast<uint8_t>(text_kind_last)) return Error{"call: unknown kind of text " + std::to_string(kind)};
   if (length > call_text_max) return Error{"call: a text of " + std::to_string(length) + " bytes"};
   if (bytes.size() < length) return Error{"call: cut short in a text"};
   text.kind = static_cast<TextKind>(kind);

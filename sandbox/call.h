@@ -41,10 +41,12 @@ enum class TextKind : uint8_t {
   argv = 4,        ///< NUL between the arguments
   exe = 5,         ///< exec: the program's path in its own tree
   cwd = 6,
-  address = 7,  ///< a sockaddr's bytes
-  data = 8,     ///< the first bytes of what was written to a socket, at most 1024
-  name = 9      ///< prctl's, memfd's, an xattr's
+  address = 7,   ///< a sockaddr's bytes
+  data = 8,      ///< the first bytes of what was written to a socket, at most 1024
+  name = 9,      ///< prctl's, memfd's, an xattr's
+  open_how = 10  ///< openat2's, at most 24 bytes: flags, mode, resolve, u64 each
 };
+inline constexpr TextKind text_kind_last = TextKind::open_how;
 
 struct CallText {
   TextKind kind = TextKind::path;

@@ -58,6 +58,19 @@ std::string frame_header(Frame type, size_t payload_bytes) {
   return header;
 }
 
+std::string place_bytes(const JobPlace& place) {
+  std::string bytes(2 * sizeof(uint64_t), '\0');
+  store_le(bytes.data(), place.cgroup);
+  store_le(bytes.data() + sizeof(uint64_t), place.user_namespace);
+  return bytes;
+}
+
+Result<JobPlace> place_of_bytes(std::string_view bytes) {
+  if (bytes.size() != 2 * sizeof(uint64_t))
+    return Error{"channel: a place of " + std::to_string(bytes.size()) + " bytes"};
+  return JobPlace{load_le<uint64_t>(bytes.data()), load_le<uint64_t>(bytes.data() + sizeof(uint64_t))};
+}
+
 Result<void> Channel::send(Frame type, std::string_view payload, std::span<const int> fds) {
   if (payload.size() > frame_payload_max)
     return Error{"channel: a frame of " + std::to_string(payload.size()) + " bytes is too large"};
@@ -105,7 +118,7 @@ Result<std::optional<Message>> Channel::receive() {
   const auto length = load_le<uint32_t>(header);
   const auto type = static_cast<uint8_t>(header[4]);
   if (length > frame_payload_max) return Error{"channel: a frame of " + std::to_string(length) + " bytes"};
-  if (type < static_cast<uint8_t>(Frame::job) || type > static_cast<uint8_t>(Frame::begun))
+  if (type < static_cast<uint8_t>(Frame::job) || type > static_cast<uint8_t>(Frame::go))
     return Error{"channel: unknown type of frame " + std::to_string(type)};
   if (header[5] != 0 || header[6] != 0 || header[7] != 0) return Error{"channel: a header that is no frame's"};
   message.type = static_cast<Frame>(type);

@@ -23,11 +23,23 @@ enum class Frame : uint8_t {
   calls = 5,    ///< sandbox: encoded calls (call.h), whole ones, one after the other
   report = 6,   ///< sandbox: the report as JSON, the last frame
   refused = 7,  ///< sandbox: a sentence why the job was not begun (quota, bad job), the last frame
-  begun = 8     ///< sandbox: the program's first instruction is about to run; u64 little endian: CLOCK_BOOTTIME ns
+  begun = 8,    ///< sandbox: the program's first instruction is about to run; u64 little endian: CLOCK_BOOTTIME ns
+  placed = 9,   ///< sandbox: where the program will be, a JobPlace's two u64, little endian; it waits for `go`
+  go = 10       ///< client: it has taken note, the program may be started
 };
 
 inline constexpr size_t frame_payload_max = 8u << 20;  ///< bytes
 inline constexpr size_t frame_fds_max = 64;
+
+/// What a job's processes are known by on this host, and nobody else's.
+struct JobPlace {
+  uint64_t cgroup = 0;          ///< id of its control group, version 2
+  uint64_t user_namespace = 0;  ///< inode of its user namespace
+  bool operator==(const JobPlace&) const = default;
+};
+std::string place_bytes(const JobPlace& place);
+/// Errors: another length.
+Result<JobPlace> place_of_bytes(std::string_view bytes);
 
 struct Message {
   Frame type{};

@@ -177,12 +177,20 @@ Result<Report> JobClient::finish(const JobEvents& events, int stop_fd) {
         if (message->payload.size() != sizeof(uint64_t)) return Error{"the sandbox said something that is no time"};
         if (events.begun) events.begun(load_le<uint64_t>(message->payload.data()));
         break;
+      case Frame::placed: {
+        const JobPlace place = TRY(place_of_bytes(message->payload));
+        if (events.placed) events.placed(place);
+        // One that has ended meanwhile does not hear it, and has a report.
+        static_cast<void>(channel_.send(Frame::go, ""));
+        break;
+      }
       case Frame::report:
         return report_from_json(message->payload);
       case Frame::refused:
         return Error{"refused: " + message->payload.substr(0, 4096)};
       case Frame::job:
       case Frame::stop:
+      case Frame::go:
         return Error{"the sandbox said something that only a client says"};
     }
   }

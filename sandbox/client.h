@@ -27,6 +27,7 @@ struct JobEvents {
   std::function<void(std::string_view)> out, err;
   std::function<void(const Call&)> call;
   std::function<void(uint64_t boot_ns)> begun;
+  std::function<void(const JobPlace&)> placed;  ///< the program is started after it has returned
 };
 
 class JobClient {

@@ -34,13 +34,14 @@ Result<Fd> sealed(Fd file) {
 /// Calls `take(bytes)` for all of a file, in pieces.
 template <class Take>
 Result<void> each_piece(int fd, Take take) {
-  std::string buffer(chunk_bytes, '\0');
+  // Not cleared: of a small file most of it is never touched.
+  const auto buffer = std::make_unique_for_overwrite<char[]>(chunk_bytes);
   for (off_t at = 0;;) {
-    const ssize_t got = ::pread(fd, buffer.data(), buffer.size(), at);
+    const ssize_t got = ::pread(fd, buffer.get(), chunk_bytes, at);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return errno_error("read");
     if (got == 0) return {};
-    TRY_VOID(take(std::string_view(buffer.data(), static_cast<size_t>(got))));
+    TRY_VOID(take(std::string_view(buffer.get(), static_cast<size_t>(got))));
     at += got;
   }
 }

@@ -50,6 +50,8 @@ int main(int argc, char** argv) {
   service->add_option("--ready", serve.ready, "Sandboxes kept ready for the next jobs")
       ->capture_default_str()
       ->check(CLI::Range(1, 64));
+  service->add_flag("--new-machines", serve.new_machines,
+                    "Keep only the processes of virtual machines ready: make each machine with its job");
   service->add_option("--jobs", serve.quota.jobs, "Jobs at once, for each caller")->capture_default_str();
   service->add_option("--cpu-per-hour", serve.cpu_s, "Seconds of processor time an hour, for each caller")
       ->capture_default_str();

@@ -25,6 +25,7 @@ struct ServeOptions {
   std::string socket = "/run/shrike/sandbox.sock";
   std::string state = "/var/lib/shrike-sandbox";
   unsigned ready = 2;
+  bool new_machines = false;  ///< each is made when its job comes
   bool ebpf = true;
   uint64_t cpu_s = 3600;
   Quota quota;

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <cstring>
+#include <memory>
 
 namespace shrike::sandbox {
 
@@ -29,9 +30,9 @@ Result<void> send_packet(int socket, std::string_view text, std::span<const int>
 }
 
 Result<std::optional<Packet>> receive_packet(int socket, bool wait) {
-  std::string bytes(packet_text_max, '\0');
+  const auto bytes = std::make_unique_for_overwrite<char[]>(packet_text_max);
   alignas(cmsghdr) char control[CMSG_SPACE(packet_fds_max * sizeof(int))];
-  iovec vector{bytes.data(), bytes.size()};
+  iovec vector{bytes.get(), packet_text_max};
   msghdr message{};
   message.msg_iov = &vector;
   message.msg_iovlen = 1;
@@ -52,8 +53,7 @@ Result<std::optional<Packet>> receive_packet(int socket, bool wait) {
     }
   }
   if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return Error{"packet: cut"};
-  bytes.resize(static_cast<size_t>(got));
-  packet.text = std::move(bytes);
+  packet.text.assign(bytes.get(), static_cast<size_t>(got));
   return std::optional<Packet>(std::move(packet));
 }
 

@@ -26,7 +26,8 @@ namespace shrike::sandbox {
 namespace {
 
 constexpr unsigned slots_max = 64;
-constexpr int tick_ms = 100;
+constexpr int tick_ms = 100, soon_ms = 10;
+constexpr uint64_t replaced_after_ns = 10'000'000;
 constexpr uint64_t rest_after_ns = 10'000'000'000;
 
 Result<Fd> listen_at(const std::string& path) {
@@ -99,9 +100,12 @@ Service::Worker* Service::start_worker() {
   return &workers_.back();
 }
 
+// The next one is made a moment after one was taken, while any is left: making it takes processors from the job that
+// has just begun.
 void Service::keep_ready() {
   auto waiting = static_cast<size_t>(
       std::count_if(workers_.begin(), workers_.end(), [](const Worker& w) { return !w.taken && !w.gone; }));
+  if (waiting > 0 && boot_now_ns() - taken_ns_ < replaced_after_ns) return;
   for (; waiting < options_.ready; ++waiting)
     if (start_worker() == nullptr) return;
 }
@@ -143,7 +147,8 @@ void Service::hear(Worker& worker) {
   if (word.kind == ServeWord::Kind::taken) {
     worker.taken = true;
     worker.client = std::move(fd);
-    return keep_ready();
+    taken_ns_ = boot_now_ns();
+    return;
   }
   if (word.kind == ServeWord::Kind::ask) return answer(worker, word.caller, word.id, word.usage);
   if (word.kind != ServeWord::Kind::ended || !worker.begun) return;
@@ -210,7 +215,8 @@ Result<void> Service::run() {
       fds.push_back({worker.control.get(), POLLIN, 0});
       fds.push_back({worker.pidfd.get(), POLLIN, 0});
     }
-    if (::poll(fds.data(), fds.size(), tick_ms) < 0 && errno != EINTR) return errno_error("poll");
+    const bool soon = boot_now_ns() - taken_ns_ < replaced_after_ns;
+    if (::poll(fds.data(), fds.size(), soon ? soon_ms : tick_ms) < 0 && errno != EINTR) return errno_error("poll");
     if (fds[0].revents != 0) break;
     for (size_t i = 0; i < order.size(); ++i) {
       if (fds[1 + 2 * i].revents != 0) hear(*order[i]);
@@ -233,7 +239,7 @@ Result<void> run_serve(const ServeOptions& options) {
   quota.cpu_ns_per_hour = options.cpu_s * 1'000'000'000;
   auto ledger = TRY(Ledger::open(options.state + "/ledger", quota, wall_now_ns()));
   if (!ledger.note().empty()) note(ledger.note());
-  auto backends = TRY(Backends::open(options.ebpf));
+  auto backends = TRY(Backends::open(options.ebpf, !options.new_machines));
   for (const auto& missing : backends.notes()) note(missing);
   sigset_t ends;
   ::sigemptyset(&ends);

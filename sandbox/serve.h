@@ -55,6 +55,7 @@ class Service {
   Fd listener_, signals_;
   const ServeOptions& options_;
   std::list<Worker> workers_;
+  uint64_t taken_ns_ = 0;       // CLOCK_BOOTTIME: when a client last took one that was ready
   uint64_t idle_since_ns_ = 0;  // CLOCK_BOOTTIME; 0: a job runs, or nobody has looked yet
 };
 

@@ -34,6 +34,27 @@ void Teller::begun(uint64_t boot_ns) {
   put(Frame::begun, {bytes, sizeof bytes});
 }
 
+Result<void> Teller::placed(const JobPlace& place, std::chrono::milliseconds patience) {
+  put(Frame::placed, place_bytes(place));
+  const std::string go = frame_header(Frame::go, 0);
+  std::string said;
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (said.size() < go.size() && !gone_) {
+    send_some();
+    pollfd ready{socket_.get(), static_cast<short>(POLLIN | (queue_.size() > sent_ ? POLLOUT : 0)), 0};
+    ::poll(&ready, 1, 100);
+    char bytes[16];
+    const ssize_t got = ::recv(socket_.get(), bytes, go.size() - said.size(), MSG_DONTWAIT);
+    if (got > 0) said.append(bytes, static_cast<size_t>(got));
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) gone_ = true;
+    if (got < 0 && std::chrono::steady_clock::now() >= deadline)
+      return Error{"the client does not say that the program may be started"};
+  }
+  // All else that a client can say means "stop".
+  if (said != go) stop_ = true;
+  return {};
+}
+
 void Teller::call(const Call& call) {
   if (gone_ || told_ >= limits_.calls || queue_.size() - sent_ + calls_.size() > queue_max) {
     ++dropped_;

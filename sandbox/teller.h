@@ -32,6 +32,9 @@ class Teller final : public CallSink {
   /// So many things happened that could not be told: they were lost before they came here.
   void lost(uint64_t count) { dropped_ += count; }
   void begun(uint64_t boot_ns);
+  /// Tells where the program will be, and waits until the client has taken note of it: before the program is started.
+  /// A client that wants to stop, or has gone, is no error: stop_asked(). Errors: no word of it for `patience`.
+  Result<void> placed(const JobPlace& place, std::chrono::milliseconds patience = std::chrono::seconds(30));
 
   /// For poll(2).
   [[nodiscard]] int fd() const { return socket_.get(); }

@@ -2,6 +2,7 @@
 
 #include "agent/detonate/call_numbers.h"
 #include "agent/detonate/converter.h"
+#include "common/base/bytes.h"
 
 namespace shrike::detonate {
 namespace {
@@ -88,6 +89,18 @@ EventKind change_of(uint32_t id, const Call& call, std::array<uint64_t, 6>& arg)
   }
 }
 
+/// openat2's flags, mode and resolve as they were told; one that asks for more than was told is cut, and no less an
+/// open.
+void open_how(const Call& call, std::array<uint64_t, 6>& arg) {
+  for (const auto& text : call.texts) {
+    if (text.kind != sandbox::TextKind::open_how || text.text.size() < 3 * sizeof(uint64_t)) continue;
+    const auto* bytes = reinterpret_cast<const std::byte*>(text.text.data());
+    arg[0] = low32(load_le<uint64_t>(bytes));
+    arg[1] = low16(load_le<uint64_t>(bytes + sizeof(uint64_t)));
+    arg[3] = load_le<uint64_t>(bytes + 2 * sizeof(uint64_t));
+  }
+}
+
 bool open_of(uint32_t id, const Call& call, std::array<uint64_t, 6>& arg) {
   const auto& given = call.args;
   arg = {};
@@ -107,7 +120,8 @@ bool open_of(uint32_t id, const Call& call, std::array<uint64_t, 6>& arg) {
     case SHRIKE_CALL_open_by_handle_at:
       arg[0] = low32(given[2]);
       break;
-    case SHRIKE_CALL_openat2:  // its flags are in memory, of which nothing is told
+    case SHRIKE_CALL_openat2:
+      open_how(call, arg);
       break;
     default:
       return false;

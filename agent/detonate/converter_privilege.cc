@@ -1,6 +1,7 @@
 // Calls of privilege and evasion. As on a host, what is routine of prctl, ptrace and mmap makes no event of its own.
 
 #include <sys/mman.h>
+#include <sys/shm.h>
 
 #include "agent/detonate/call_numbers.h"
 #include "agent/detonate/converter.h"
@@ -31,6 +32,13 @@ bool wanted_prctl(uint64_t option) {
 /// mmap and its kin: only what is writable and executable at once.
 bool map_of(uint32_t id, const Call& call, std::array<uint64_t, 6>& arg) {
   arg = {call.args[0], call.args[1], call.args[2], call.args[3], narrow(call.args[4]), 0};
+  if (id == SHRIKE_CALL_ipc) return false;  // a 32-bit call, which no sandbox lets through
+  if (id == SHRIKE_CALL_shmat) {
+    const bool writes = (call.args[2] & SHM_RDONLY) == 0, runs = (call.args[2] & SHM_EXEC) != 0;
+    arg = {call.result >= 0 ? static_cast<uint64_t>(call.result) : call.args[1], 0, PROT_READ, call.args[2], ~0ull, 0};
+    arg[2] |= PROT_WRITE | PROT_EXEC;
+    return writes && runs;
+  }
   if ((call.args[2] & (PROT_WRITE | PROT_EXEC)) != (PROT_WRITE | PROT_EXEC)) return false;
   if (id == SHRIKE_CALL_mprotect || id == SHRIKE_CALL_pkey_mprotect) {
     arg[3] = 0;
@@ -87,7 +95,7 @@ void Converter::privilege(const Call& call, uint32_t id, Event& event, JobProces
       arg = {process.task.cap_effective, 0, 0, 0, 0, 0};
       break;
     case EventKind::memfd:
-      arg[0] = call.args[1];
+      arg = {0, call.args[id == SHRIKE_CALL_memfd_create ? 1 : 0], 0, 0, 0, 0};
       if (call.result >= 0)
         process.descriptors.put(static_cast<int>(call.result), {{}, "", "/memfd:" + std::string(event.path.text)});
       break;

@@ -89,6 +89,7 @@ ProcessTable::Node* ProcessTable::actor(const Event& event) {
   }
   touch(node, event.boot_ns);
   refresh(node, task, fresh);
+  note_pose(node->process, event);
   if (node->parent == nullptr && task.ppid != 0) {
     pinned_ = node;
     Node* parent = lookup(task.ppid, task.parent_start_ns);
@@ -114,6 +115,14 @@ void ProcessTable::refresh(Node* node, const Task& task, bool look_up) {
   process.ppid = task.ppid;
   process.task = task;
   if (renamed && !look_up) charge(node);
+}
+
+/// Only an exec changes which program runs; prctl(PR_SET_MM) changes what the kernel says of it.
+void ProcessTable::note_pose(Process& process, const Event& event) {
+  if (event.kind == EventKind::exec || event.kind == EventKind::task || process.poses_since_ns != 0) return;
+  if (process.run_inode == 0 || event.task.exe_inode == 0) return;
+  if (process.run_inode != event.task.exe_inode || process.run_dev != event.task.exe_dev)
+    process.poses_since_ns = event.boot_ns;
 }
 
 ProcessTable::Node* ProcessTable::create(uint32_t pid, uint64_t start_ns, uint64_t now_ns) {
@@ -179,6 +188,9 @@ void ProcessTable::on_exec(const Event& event, Node* node) {
   process.argv_truncated = process.argv_truncated || event.path2.truncated;
   process.exec_flags = event.flags;
   process.exe_objects = event_object_sets(event);
+  process.run_dev = event.task.exe_dev;
+  process.run_inode = event.task.exe_inode;
+  process.poses_since_ns = 0;
   process.exe_ctime_ns = event.object.ctime_ns;
   process.exe_mtime_ns = event.object.mtime_ns;
   if (event.kind == EventKind::exec) {

@@ -107,6 +107,7 @@ class ProcessTable {
   void on_fork(Event& event, Node* parent);
   void on_exec(const Event& event, Node* node);
   void on_exit(const Event& event, Node* node);
+  static void note_pose(Process& process, const Event& event);
   void refresh(Node* node, const Task& task, bool look_up);
   void find_target(Event& event);
   void charge(Node* node);

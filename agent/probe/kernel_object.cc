@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "agent/probe/libbpf_words.h"
+#include "agent/probe/links.h"
 #include "agent/probe/lsm_object.h"
 #include "agent/probe/record.h"
 #include "common/base/file.h"
@@ -109,7 +110,7 @@ void probe_lsm(Features& features) {
 struct KernelObject::Impl {
   shrike_bpf* skeleton = nullptr;
   std::vector<Fd> shard_rings;
-  std::vector<bpf_link*> links;
+  Links links;
   std::vector<LsmObject> lsm;  // where BPF LSM is active: those that note, those that refuse
   KernelSource::Ids ids;
   std::map<std::string, uint32_t> program_ids;
@@ -122,7 +123,7 @@ struct KernelObject::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
-    for (bpf_link* link : links) bpf_link__destroy(link);
+    links.detach();
     shrike_bpf__destroy(skeleton);
   }
   [[nodiscard]] bpf_map* find(const std::string& name) const {
@@ -368,13 +369,12 @@ Result<void> KernelObject::attach(Features& features, const KernelSource::Ids& b
     if (bpf_program__fd(program) < 0 || is_handler(name) || !is_hook(program)) continue;
     bpf_link* link = bpf_program__attach(program);
     if (link != nullptr) {
-      impl_->links.push_back(link);
+      impl_->links.add(link);
       continue;
     }
     const Error why = errno_error("attaching BPF program " + name + ": " + last_words(words.text));
     if (is_in(name, essential)) {
-      for (bpf_link* done : impl_->links) bpf_link__destroy(done);
-      impl_->links.clear();
+      impl_->links.detach();
       return why;
     }
     note(features, why.message);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/probe/libbpf_words.h"
+#include "agent/probe/links.h"
 #include "agent/probe/record.h"
 
 #pragma GCC diagnostic push
@@ -46,16 +47,12 @@ uint32_t id_of(int fd) {
 struct LsmObject::Impl {
   std::unique_ptr<void, void (*)(void*)> skeleton;  // either kind
   bpf_object* object;
-  std::vector<bpf_link*> links;
+  Links links;
 
   Impl(std::unique_ptr<void, void (*)(void*)> given, bpf_object* of) : skeleton(std::move(given)), object(of) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
-  ~Impl() { detach(); }
-  void detach() {
-    for (bpf_link* link : links) bpf_link__destroy(link);
-    links.clear();
-  }
+  ~Impl() = default;
   [[nodiscard]] Result<void> share_maps(const std::function<int(const std::string&)>& map_of) const;
   [[nodiscard]] Result<void> load(const LibbpfWords& words) const;
 };
@@ -129,22 +126,7 @@ Result<LsmObject> LsmObject::load_denying(const FilterTables& tables, uint64_t g
   return LsmObject(std::move(impl));
 }
 
-Result<void> LsmObject::attach() {
-  LibbpfWords words;
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, impl_->object) {
-    if (bpf_program__fd(program) < 0) continue;
-    bpf_link* link = bpf_program__attach(program);
-    if (link == nullptr) {
-      const Error why = errno_error(std::string("attaching the LSM hook ") + bpf_program__name(program) + ": " +
-                                    last_words(words.text));
-      impl_->detach();
-      return why;
-    }
-    impl_->links.push_back(link);
-  }
-  return {};
-}
+Result<void> LsmObject::attach() { return impl_->links.attach_all(impl_->object, "the LSM hook"); }
 
 std::map<std::string, uint32_t> LsmObject::programs() const {
   std::map<std::string, uint32_t> ids;

@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "agent/probe/libbpf_words.h"
+#include "agent/probe/links.h"
 #include "agent/probe/mapping.h"
 #include "agent/probe/record.h"
 #include "bpf/sequence/shrike_sequence.h"
@@ -69,7 +70,7 @@ struct Table {
 
 struct SequenceObject::Impl {
   sequence_bpf* skeleton = nullptr;
-  std::vector<bpf_link*> links;
+  Links links;
   std::set<std::string> shared;  // maps that are the other programs'
   bool detects = false;
   uint64_t learn_calls = 0;
@@ -81,12 +82,8 @@ struct SequenceObject::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
-    detach();
+    links.detach();
     sequence_bpf__destroy(skeleton);
-  }
-  void detach() {
-    for (bpf_link* link : links) bpf_link__destroy(link);
-    links.clear();
   }
   void set_up(const SequenceOptions& options, uint32_t shards, uint32_t self_tgid, uint64_t seed) const;
   Result<void> share_maps(const std::function<int(const std::string&)>& map_of);
@@ -241,22 +238,7 @@ Result<SequenceObject> SequenceObject::load(const SequenceOptions& options, uint
   }
 }
 
-Result<void> SequenceObject::attach() {
-  LibbpfWords words;
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, impl_->skeleton->obj) {
-    if (bpf_program__fd(program) < 0) continue;
-    bpf_link* link = bpf_program__attach(program);
-    if (link == nullptr) {
-      const Error why = errno_error(std::string("attaching the sequence program ") + bpf_program__name(program) + ": " +
-                                    last_words(words.text));
-      impl_->detach();
-      return why;
-    }
-    impl_->links.push_back(link);
-  }
-  return {};
-}
+Result<void> SequenceObject::attach() { return impl_->links.attach_all(impl_->skeleton->obj, "the sequence program"); }
 
 std::vector<SequenceProfile> SequenceObject::profiles() const {
   const uint64_t now = boot_now_ns();

@@ -4,7 +4,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <filesystem>
 #include <iterator>
 
@@ -38,12 +37,9 @@ void add_program(Protected& to, const std::string& path) {
     to.objects.emplace(::gnu_dev_major(about.st_dev) << 20 | ::gnu_dev_minor(about.st_dev), about.st_ino);
 }
 
-uint32_t own_mount_namespace() {
-  char link[64];
-  const ssize_t size = ::readlink("/proc/self/ns/mnt", link, sizeof link - 1);
-  uint32_t number = 0;
-  if (size > 5) std::from_chars(link + 5, link + size, number);  // "mnt:[4026531841]"
-  return number;
+uint32_t own_namespace(const std::string& kind) {
+  struct stat about {};
+  return ::stat(("/proc/self/ns/" + kind).c_str(), &about) == 0 ? static_cast<uint32_t>(about.st_ino) : 0;
 }
 
 }  // namespace
@@ -72,7 +68,8 @@ std::vector<std::string> never_touched(const std::vector<std::string>& never) {
 
 Protected protected_here(const std::vector<std::string>& never) {
   Protected out;
-  out.mount_namespace = own_mount_namespace();
+  out.mount_namespace = own_namespace("mnt");
+  out.user_namespace = own_namespace("user");
   uint32_t pid = static_cast<uint32_t>(::getpid());
   for (int i = 0; i < lineage_max && pid > 1; ++i) {
     out.pids.insert(pid);

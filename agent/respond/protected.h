@@ -17,6 +17,7 @@ struct Protected {
   std::set<std::pair<uint32_t, uint64_t>> objects;  ///< programs: device (major << 20 | minor) and inode
   std::set<std::string> paths;                      ///< the same by path, believed only in our own mount namespace
   uint32_t mount_namespace = 0;                     ///< ours
+  uint32_t user_namespace = 0;                      ///< ours
 
   /// Why `target` may not be touched; nothing when it may.
   [[nodiscard]] std::optional<std::string> why(const Target& target) const;

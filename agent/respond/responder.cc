@@ -172,18 +172,29 @@ void Responder::denied(const Event& event, const Alert& about, uint64_t now_ns, 
                   {"target_exe", target.exe}};
   refused ? ++counts_.taken : ++counts_.withheld;
   told.push_back(std::move(alert));
+  if (refused && refusal_counts(event, target, now_ns)) (void)breaker_lets(now_ns, told, cause);
+}
+
+bool Responder::refusal_counts(const Event& event, const Target& target, uint64_t now_ns) {
+  if (const uint32_t user = event.task.uid; user != 0) {
+    // In namespaces of his own a user has thousands of ids.
+    if (event.task.ns_user != untouchable_.user_namespace) return false;
+    std::erase_if(refused_users_, [&](const auto& one) { return one.second + minute_ns <= now_ns; });
+    return refused_users_.try_emplace(user, now_ns).second;
+  }
   const auto again = [&](const Done& one) {
     return one.pid == target.pid && one.start_ns == target.start_ns && one.action == Action::deny &&
            one.rule == event.arg[0];
   };
-  if (!refused || std::any_of(done_.begin(), done_.end(), again)) return;
+  if (std::any_of(done_.begin(), done_.end(), again)) return false;
   done_[next_done_++ % done_.size()] = {target.pid, target.start_ns, Action::deny, event.arg[0]};
-  (void)breaker_lets(now_ns, told, cause);
+  return true;
 }
 
-void Responder::set_policy(Policy policy, Protected untouchable) {
+void Responder::set_policy(Policy policy, Protected untouchable, bool looked) {
   policy_ = std::move(policy);
   untouchable_ = std::move(untouchable);
+  if (!looked) return;
   actions_.clear();
   counts_.breaker_open = false;
 }

@@ -58,12 +58,13 @@ class Responder {
   void respond(const Event& event, const Alert& cause, uint64_t now_ns, std::vector<Alert>& told);
 
   /// `event` of kind denied: appends what is to be told of it. `about`: an alert of that event, which says whose it
-  /// was. Refusals are actions too: of each process, the first for each rule counts.
+  /// was. Refusals are actions too: of each process of root's the first for each rule counts, of all processes of
+  /// another user of this host's namespace one in a minute, so that no user can open the breaker by what he is refused.
   void denied(const Event& event, const Alert& about, uint64_t now_ns, std::vector<Alert>& told);
   void set_denying(Denying denying) { denying_ = std::move(denying); }
 
-  /// A new policy closes the breaker again: somebody has looked.
-  void set_policy(Policy policy, Protected untouchable);
+  /// `looked`: somebody has asked for it, which closes the breaker again.
+  void set_policy(Policy policy, Protected untouchable, bool looked);
   [[nodiscard]] const Counts& counts() const { return counts_; }
 
  private:
@@ -74,6 +75,7 @@ class Responder {
     uint64_t rule = 0;  // deny: its number
   };
   [[nodiscard]] bool done(const Target& target, Action action) const;
+  [[nodiscard]] bool refusal_counts(const Event& event, const Target& target, uint64_t now_ns);
   [[nodiscard]] bool breaker_lets(uint64_t now_ns, std::vector<Alert>& told, const Alert& cause);
 
   Policy policy_;
@@ -81,7 +83,8 @@ class Responder {
   Hands& hands_;
   Denying denying_;
   Counts counts_;
-  std::deque<uint64_t> actions_;  // when, in the last minute
+  std::deque<uint64_t> actions_;                // when, in the last minute
+  std::map<uint32_t, uint64_t> refused_users_;  // when one of each was last counted, in the last minute
   std::array<Done, 1024> done_{};
   size_t next_done_ = 0;
 };

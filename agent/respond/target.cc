@@ -15,12 +15,20 @@ Target of_task(const Task& task) {
   return target;
 }
 
+/// The program that it was run from, whatever the kernel has been told of it since.
+void take_program(Target& target, const Process& process) {
+  target.exe = process.exe;
+  if (process.run_inode == 0) return;
+  target.exe_dev = process.run_dev;
+  target.exe_inode = process.run_inode;
+}
+
 }  // namespace
 
 Target target_of(const Event& event) {
   Target target = of_task(event.task);
   target.kernel_thread = (event.flags & flag_kthread) != 0;
-  if (event.process != nullptr) target.exe = event.process->exe;
+  if (event.process != nullptr) take_program(target, *event.process);
   return target;
 }
 
@@ -29,7 +37,7 @@ Target target_of(const Process& process) {
   target.pid = process.pid;
   target.start_ns = process.start_ns;
   target.parent_pid = process.ppid;
-  target.exe = process.exe;
+  take_program(target, process);
   return target;
 }
 

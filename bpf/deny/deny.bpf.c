@@ -26,6 +26,9 @@ const volatile struct shrike_denials denials = {};
 #define O_CREAT 0100
 #define FMODE_EXEC 0x20 /* in the flags of a file that is opened to be executed */
 #define PROT_EXEC 4
+#define PR_SET_MM 35
+#define PR_SET_MM_EXE_FILE 13
+#define PR_SET_MM_MAP 14
 
 /* What is tried, and on what. */
 struct attempt {
@@ -64,7 +67,10 @@ __weak __noinline int is_related(void)
 	return 0;
 }
 
-/* The sets of the executable that the current process runs, SHRIKE_NEVER_SET where nothing may be refused to it. */
+/*
+ * The sets of the executable that the current process runs, SHRIKE_NEVER_SET where nothing may be refused to it. What is
+ * never touched is that only as root runs it: anybody can start these programs and preload into them what he likes.
+ */
 __weak __noinline __u32 sets_of_process(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -77,6 +83,8 @@ __weak __noinline __u32 sets_of_process(void)
 	if (!program.file)
 		return SHRIKE_NEVER_SET;
 	named_file(&program);
+	if (task->real_cred->uid.val)
+		program.sets &= ~SHRIKE_NEVER_SET;
 	return program.sets;
 }
 
@@ -372,6 +380,24 @@ SEC("lsm/file_truncate")
 int BPF_PROG(deny_file_truncate, struct file *file)
 {
 	return truncates() ? try_file(file, SHRIKE_A_TRUNCATE, 0) : 0;
+}
+
+/*
+ * prctl(PR_SET_MM) gives an address space another executable, by which this object would take its processes for an exempt
+ * program's. It asks for a capability in the caller's own user namespace only: any user has that in one that he has made,
+ * also over memory that he shares with his process outside of it. So it is refused there, while calls are refused at all.
+ */
+SEC("lsm/task_prctl")
+int BPF_PROG(deny_prctl, int option, unsigned long what)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct user_namespace *user = CAST(struct user_namespace, user_namespace_of(task));
+
+	if (option != PR_SET_MM || (what != PR_SET_MM_EXE_FILE && what != PR_SET_MM_MAP) ||
+	    deny_mode() != SHRIKE_DENY_REFUSE)
+		return 0;
+	count_denying();
+	return user && LOAD(user, level) > 0 ? -EPERM : 0;
 }
 
 /* The type of its first argument changed in 6.3; it is not looked at. */

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -31,6 +32,19 @@ T load_le(const void* in) {
   T value;
   std::memcpy(&value, in, sizeof value);
   return value;
+}
+
+/// A view of the same bytes.
+template <size_t size>
+std::string_view as_bytes(const std::array<uint8_t, size>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), size};
+}
+/// All of `from` into `to`, an array of bytes; false, and nothing done, where it is not exactly as long.
+template <class Array>
+bool copy_into(std::string_view from, Array& to) {
+  if (from.size() != to.size()) return false;
+  std::memcpy(to.data(), from.data(), from.size());
+  return true;
 }
 
 }  // namespace shrike

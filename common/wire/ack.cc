@@ -1,3 +1,4 @@
+#include "common/base/bytes.h"
 #include "common/wire/batch.h"
 #include "common/wire/batch.pb.h"
 #include "common/wire/protobuf.h"
@@ -10,13 +11,6 @@ constexpr std::string_view domain = "shrike ack v1\0"sv;
 constexpr size_t ack_max_bytes = 4096;
 
 Error bad(std::string_view what) { return Error{"acknowledgement: " + std::string(what)}; }
-
-template <class Array>
-bool copy_into(std::string_view from, Array& to) {
-  if (from.size() != to.size()) return false;
-  std::copy(from.begin(), from.end(), to.begin());
-  return true;
-}
 }  // namespace
 
 std::string seal_ack(const AckBody& body, const PrivateKey& key) {

@@ -27,15 +27,6 @@ constexpr int compression_level = -3;
 constexpr std::string_view hash_domain = "shrike batch v1\0"sv;
 constexpr std::string_view signature_domain = "shrike batch signature v1\0"sv;
 
-std::string_view view(const auto& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
-
-template <class Array>
-bool copy_into(std::string_view from, Array& to) {
-  if (from.size() != to.size()) return false;
-  std::copy(from.begin(), from.end(), to.begin());
-  return true;
-}
-
 // A cause or a version: short, and nothing that a terminal or a metric's label would trip over.
 bool is_name(std::string_view text) {
   if (text.size() > name_max_bytes) return false;
@@ -51,11 +42,11 @@ std::string header_bytes(const BatchHeader& header) {
   message.set_version(wire_version);
   message.set_algorithm(algorithm_ed25519);
   message.set_node(header.node);
-  message.set_boot(std::string(view(header.boot)));
+  message.set_boot(std::string(as_bytes(header.boot)));
   message.set_lane(static_cast<uint32_t>(header.lane));
   message.set_seq(header.seq);
-  message.set_previous(std::string(view(header.previous)));
-  message.set_merkle_root(std::string(view(header.merkle_root)));
+  message.set_previous(std::string(as_bytes(header.previous)));
+  message.set_merkle_root(std::string(as_bytes(header.merkle_root)));
   message.set_count(header.count);
   message.set_first_time_ns(header.first_time_ns);
   message.set_last_time_ns(header.last_time_ns);
@@ -73,7 +64,7 @@ std::string header_bytes(const BatchHeader& header) {
     wire::DropMessage* drop = message.mutable_drop();
     drop->set_first(header.drop->first);
     drop->set_last(header.drop->last);
-    drop->set_last_hash(std::string(view(header.drop->last_hash)));
+    drop->set_last_hash(std::string(as_bytes(header.drop->last_hash)));
     drop->set_events(header.drop->events);
     drop->set_cause(header.drop->cause);
   }
@@ -91,7 +82,7 @@ std::string frame(const std::string& header, std::string_view payload, const Pri
   std::string bytes(header.size() + payload.size() + signature.size() + 6 * proto::varint_max, '\0');
   char* at = proto::put_bytes(bytes.data(), 1, header);
   at = proto::put_bytes(at, 2, payload);
-  at = proto::put_bytes(at, 3, view(signature));
+  at = proto::put_bytes(at, 3, as_bytes(signature));
   bytes.resize(static_cast<size_t>(at - bytes.data()));
   return bytes;
 }

@@ -18,15 +18,6 @@ constexpr size_t index_bytes = 4;
 
 Error bad(std::string_view what) { return Error{"command: " + std::string(what)}; }
 
-std::string_view view(const auto& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
-
-template <class Array>
-bool copy_into(std::string_view from, Array& to) {
-  if (from.size() != to.size()) return false;
-  std::copy(from.begin(), from.end(), to.begin());
-  return true;
-}
-
 size_t parts_of(uint64_t body_bytes) {
   return static_cast<size_t>((body_bytes + command_part_bytes - 1) / command_part_bytes);
 }
@@ -131,7 +122,7 @@ std::string seal_command(const CommandHeader& header, const PrivateKey& key) {
   const Signature signature = key.sign(std::string(domain).append(bytes));
   std::string sealed(proto::bytes_room(bytes.size()) + proto::bytes_room(signature.size()), '\0');
   char* at = proto::put_bytes(sealed.data(), 1, bytes);
-  at = proto::put_bytes(at, 2, view(signature));
+  at = proto::put_bytes(at, 2, as_bytes(signature));
   sealed.resize(static_cast<size_t>(at - sealed.data()));
   return sealed;
 }

@@ -63,6 +63,9 @@ struct Process {
   bool argv_truncated = false;
   uint16_t exec_flags = 0;   ///< EventFlag bits of the last exec (memfd, upper layer, ...)
   uint32_t exe_objects = 0;  ///< sets of objects the executable was in when it was run (event_object_sets)
+  uint32_t run_dev = 0;  ///< device and inode of the executable when it was run (0: not seen); task's can be changed
+  uint64_t run_inode = 0;
+  uint64_t poses_since_ns = 0;  ///< boot clock: it began to say that it runs another than that; 0: it does not
   uint64_t exe_ctime_ns = 0;
   uint64_t exe_mtime_ns = 0;
   const Container* container = nullptr;  ///< null on the host

@@ -129,6 +129,7 @@ Result<std::vector<SequenceProfile>> decode_profiles(std::string_view bytes, con
   if (as_bytes(sha256(body)) != bytes.substr(body.size())) return no_profiles("cut or damaged: the checksum differs");
   Reader in(body.substr(magic.size()));
   const auto count = in.number<uint32_t>();
+  if (in.cut()) return no_profiles("cut");
   if (count > limits.programs) return no_profiles(std::to_string(count) + " programs are too many");
   std::vector<SequenceProfile> profiles;
   size_t total = 0;

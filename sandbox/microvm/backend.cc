@@ -24,7 +24,7 @@ Result<std::unique_ptr<MicrovmBackend>> MicrovmBackend::open(VmmOptions options)
 Result<void> MicrovmBackend::prepare() {
   if (ready_) return {};
   VmmOptions options = options_;
-  options.ahead = true;
+  options.ahead = !options.late;
   ready_ = TRY(Vmm::start(host_, options));
   used_ = false;
   return {};

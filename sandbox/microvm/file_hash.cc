@@ -14,7 +14,7 @@ constexpr size_t piece_bytes = 128u << 10;
 
 struct FileHash::State {
   struct Free {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+    void operator()(EVP_MD_CTX* used) const { EVP_MD_CTX_free(used); }
   };
   std::unique_ptr<EVP_MD_CTX, Free> context{EVP_MD_CTX_new()};
   std::vector<std::byte> piece;

@@ -4,7 +4,6 @@
 
 #include <cerrno>
 
-#include "common/base/bytes.h"
 #include "common/base/clock.h"
 #include "sandbox/microvm/files/furniture.h"
 #include "sandbox/microvm/files/objects.h"
@@ -102,9 +101,7 @@ Report run_guest(Machine& machine, Channel& channel, GuestFiles guest_files, con
   if (auto started = kernel.start(job.program, job.arguments, job.environment, job.cwd, std::move(input)); !started)
     return failed(started.error());
   steps.done("program");
-  std::string begun(sizeof(uint64_t), '\0');
-  store_le(begun.data(), boot_now_ns());
-  if (auto sent = channel.send(sandbox::Frame::begun, begun); !sent) return failed(sent.error());
+  tell.begin(boot_now_ns());
   kernel.run(report);
   if (tell.first_call_ns() != 0) steps.done("first call", tell.first_call_ns());
   tell.flush();

@@ -74,12 +74,14 @@ Result<void> drop_capabilities() {
 
 }  // namespace
 
-Result<void> close_jail(const JailLimits& limits, std::span<const sock_filter> filter,
-                        std::vector<std::string>& notes) {
-  TRY_VOID(set_limits(limits));
+Result<void> give_up_rights(std::vector<std::string>& notes) {
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno_error("no_new_privs");
   TRY_VOID(forbid_files(notes));
-  TRY_VOID(drop_capabilities());
+  return drop_capabilities();
+}
+
+Result<void> close_jail(const JailLimits& limits, std::span<const sock_filter> filter) {
+  TRY_VOID(set_limits(limits));
   const sock_fprog program{static_cast<unsigned short>(filter.size()), const_cast<sock_filter*>(filter.data())};
   if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) return errno_error("seccomp");
   return {};

@@ -46,12 +46,9 @@ Result<void> enter_empty_root() {
   return {};
 }
 
-Result<void> become_nobody() {
-  if (::geteuid() != 0) return {};  // is in a user namespace of its own since clone3
-  if (::setgroups(0, nullptr) != 0 || ::setresgid(nobody, nobody, nobody) != 0 ||
-      ::setresuid(nobody, nobody, nobody) != 0)
+Result<void> become(uid_t user) {
+  if (::setgroups(0, nullptr) != 0 || ::setresgid(user, user, user) != 0 || ::setresuid(user, user, user) != 0)
     return errno_error("becoming nobody");
-  if (::unshare(CLONE_NEWUSER) != 0) return errno_error("a user namespace of its own");
   return {};
 }
 
@@ -75,19 +72,28 @@ Result<void> make_empty(EmptyNamespaces& made) {
 
 Result<EmptyNamespaces> empty_namespaces() {
   EmptyNamespaces made;
-  if (::geteuid() != 0) return made;
   Result<void> done;
   // A thread of its own has namespaces of its own; they stay while descriptors of them are open.
   std::thread([&made, &done] { done = make_empty(made); }).join();
-  if (!done) return done.error();
+  if (!done && done.error().code != EPERM) return done.error();
   return made;
 }
 
 uint64_t jail_clone_flags(bool joins) {
   uint64_t flags = CLONE_NEWPID;
-  if (!joins) flags |= CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
-  if (::geteuid() != 0) flags |= CLONE_NEWUSER;
+  if (!joins) flags |= CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
   return flags;
+}
+
+Result<bool> map_jail(pid_t pid) {
+  if (::geteuid() != 0) return false;
+  const std::string user = "0 " + std::to_string(nobody) + " 1";
+  for (const char* map : {"uid_map", "gid_map"}) {
+    const Fd file(::open(("/proc/" + std::to_string(pid) + "/" + map).c_str(), O_WRONLY | O_CLOEXEC));
+    if (!file.valid() || ::write(file.get(), user.data(), user.size()) != static_cast<ssize_t>(user.size()))
+      return errno_error(std::string("a jail's ") + map);
+  }
+  return true;
 }
 
 Result<void> arrange_descriptors(std::span<const int> keep) {
@@ -107,14 +113,19 @@ Result<void> arrange_descriptors(std::span<const int> keep) {
   return {};
 }
 
-Result<void> enter_jail(std::span<const int> join) {
+Result<void> enter_jail(std::span<const int> join, bool mapped) {
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno_error("PR_SET_PDEATHSIG");
   for (const int fd : join) {
     if (::setns(fd, 0) != 0) return errno_error("joining an empty namespace");
     ::close(fd);
   }
-  if (join.empty()) TRY_VOID(enter_empty_root());
-  TRY_VOID(become_nobody());
+  if (join.empty()) {
+    TRY_VOID(enter_empty_root());
+    if (mapped) TRY_VOID(become(0));
+  } else {
+    TRY_VOID(become(nobody));
+    if (::unshare(CLONE_NEWUSER) != 0) return errno_error("a user namespace of its own");
+  }
   // A change of user clears both.
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::prctl(PR_SET_DUMPABLE, 0) != 0) return errno_error("prctl");
   return {};

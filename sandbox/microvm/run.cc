@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "common/base/bytes.h"
 #include "common/base/clock.h"
@@ -179,7 +180,10 @@ bool GuestRun::finish(Report& report) {
   else
     report.notes.push_back("no hash of the program: " + hash.error().message);
   report.trace = "vm";
+  // What the machine did not tell, and what could not be passed on.
+  const uint64_t untold = report_ ? report.events_dropped : 0;
   teller_.fill(report);
+  report.events_dropped += std::min(untold, std::numeric_limits<uint64_t>::max() - report.events_dropped);
   // What has done anything strange is not trusted to have forgotten it.
   return !end_ && report.status != Status::internal_error && report.status != Status::violation;
 }

@@ -1,5 +1,6 @@
 #include "sandbox/microvm/tell.h"
 
+#include "common/base/bytes.h"
 #include "common/base/clock.h"
 
 namespace shrike::sandbox::microvm {
@@ -10,10 +11,16 @@ constexpr uint64_t patience_ns = 20'000'000;
 
 }  // namespace
 
+void Tell::begin(uint64_t now_ns) {
+  begun_.resize(sizeof now_ns);
+  store_le(begun_.data(), now_ns);
+  sent_ns_ = now_ns;
+}
+
 void Tell::call(const Call& call) {
   if (first_call_ns_ == 0 && call.kind == CallKind::call) first_call_ns_ = boot_now_ns();
   encode_call(call, calls_);
-  if (calls_.size() >= calls_gathered) send(sandbox::Frame::calls, calls_);
+  if (calls_.size() >= calls_gathered) flush();
 }
 
 void Tell::output(int descriptor, std::string_view bytes) {
@@ -33,6 +40,7 @@ void Tell::look_at_time(uint64_t now_ns) {
 }
 
 void Tell::flush() {
+  send(sandbox::Frame::begun, begun_);
   send(sandbox::Frame::calls, calls_);
   send(sandbox::Frame::out, out_);
   send(sandbox::Frame::err, err_);

@@ -14,6 +14,9 @@ namespace shrike::sandbox::microvm {
 class Tell final : public CallSink {
  public:
   explicit Tell(Channel& channel) : channel_(channel) {}
+  /// The program begins. It is told before all else, with what comes first: each frame wakes somebody who then takes a
+  /// processor.
+  void begin(uint64_t now_ns);
 
   /// Waits while the other end is behind: who is not read from runs no further.
   void call(const Call& call) override;
@@ -31,7 +34,7 @@ class Tell final : public CallSink {
   void send(sandbox::Frame type, std::string& bytes);
 
   Channel& channel_;
-  std::string calls_, out_, err_;
+  std::string begun_, calls_, out_, err_;
   uint64_t sent_ns_ = 0, first_call_ns_ = 0;
   bool gone_ = false;
 };

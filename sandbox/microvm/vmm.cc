@@ -70,6 +70,7 @@ Result<std::unique_ptr<Vmm>> Vmm::start(const VmmHost& host, const VmmOptions& o
   std::unique_ptr<Vmm> vmm(new Vmm(options, Broker(*host.tree, std::move(broker.ours)), std::move(channel.ours),
                                    TRY(SharedOrders::create())));
   TRY_VOID(give_orders(*vmm->orders_));
+  auto [parents_end, mapped] = TRY(make_pair(SOCK_SEQPACKET));
   int pidfd = -1;
   clone_args args{};
   args.flags = jail_clone_flags(host.empty.valid()) | CLONE_PIDFD;
@@ -79,9 +80,11 @@ Result<std::unique_ptr<Vmm>> Vmm::start(const VmmHost& host, const VmmOptions& o
   if (pid < 0) return errno_error("clone3 of a machine's process");
   if (pid == 0)
     run_vmm_process({channel.its.get(), broker.its.get(), host.kvm.get(), &host.empty, &host.features, host.tree.get(),
-                     &*vmm->orders_, options});
+                     &*vmm->orders_, options, parents_end.get(), mapped.get()});
   vmm->pid_ = static_cast<pid_t>(pid);
   vmm->pidfd_.reset(pidfd);
+  if (!host.empty.valid() && TRY(map_jail(vmm->pid_)) && ::write(parents_end.get(), "m", 1) != 1)
+    return errno_error("a machine's process");
   return vmm;
 }
 

@@ -31,6 +31,7 @@ struct VmmHost {
 struct VmmOptions {
   uint64_t memory_bytes = 256u << 20;
   bool again = false;  ///< it is reset after each job, checked, and takes another
+  bool late = false;   ///< its process waits in its jail, the machine is made when the job is there
   bool ahead = false;  ///< there is no job yet: it may take time and memory for what will be quicker then
 };
 

@@ -15,6 +15,8 @@ struct VmmPlan {
   const HostTree* known = nullptr;  ///< what of the host's files is known without asking
   Orders* orders = nullptr;
   VmmOptions options;
+  int parents_end = -1,
+      mapped = -1;  ///< the parent writes to its end once it has mapped the user namespace, or closes it
 };
 
 /// Jails itself, makes the machine, runs jobs until its channel is closed. A step of that fails: a frame `refused` says

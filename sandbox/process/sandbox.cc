@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -98,6 +99,13 @@ Result<std::unique_ptr<Sandbox>> Sandbox::prepare(const CgroupHost& host, const 
 }
 
 Sandbox::~Sandbox() { kill(); }
+
+Result<uint64_t> Sandbox::user_namespace() const {
+  struct stat about {};
+  if (::stat(("/proc/" + std::to_string(init_pid_) + "/ns/user").c_str(), &about) != 0)
+    return errno_error("the sandbox's user namespace");
+  return static_cast<uint64_t>(about.st_ino);
+}
 
 Result<Heard> Sandbox::expect(Word word) {
   auto heard = TRY(hear(link_.get()));

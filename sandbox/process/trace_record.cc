@@ -37,7 +37,7 @@ Result<Call> decode_record(std::span<const std::byte> bytes) {
     if (rest.size() < sizeof head) return Error{"trace: a record is cut short"};
     std::memcpy(&head, rest.data(), sizeof head);
     rest = rest.subspan(sizeof head);
-    if (head.kind > static_cast<uint8_t>(TextKind::name) || head.length > call_text_max || head.length > rest.size())
+    if (head.kind > static_cast<uint8_t>(text_kind_last) || head.length > call_text_max || head.length > rest.size())
       return Error{"trace: a text that is none"};
     call.texts.push_back(
         {static_cast<TextKind>(head.kind), std::string(reinterpret_cast<const char*>(rest.data()), head.length)});

@@ -131,7 +131,7 @@ constexpr auto on_ptrace = std::to_array<A>({{"res", result},
 constexpr auto on_vm = std::to_array<A>({{"res", result}, {"pid", narrow, 0}, {"write", decimal, 1}});
 constexpr auto on_bpf = std::to_array<A>({{"res", result}, {"cmd", named<bpf_command>, 0}, {"type", decimal, 1}});
 constexpr auto on_module = std::to_array<A>({{"res", result}, {"name", given}, {"path", full_path, -1, {}, true}});
-constexpr auto on_memfd = std::to_array<A>({{"fd", result}, {"name", given}, {"flags", named<memfd_flags>, 0}});
+constexpr auto on_memfd = std::to_array<A>({{"fd", result}, {"name", given}, {"flags", named<memfd_flags>, 1}});
 constexpr auto on_map = std::to_array<A>({{"res", result},
                                           {"addr", decimal, 0},
                                           {"length", decimal, 1},

@@ -109,6 +109,8 @@ constexpr std::array calls = std::to_array<Call>({
     {"mmap", 9, 90, -1, {K::map_wx}},
     {"mmap2", -1, 192, -1, {K::map_wx}},
     {"pkey_mprotect", 329, 380, -1, {K::map_wx}},
+    {"shmat", 30, 397, -1, {K::map_wx}},
+    {"ipc", -1, 117, -1, {K::map_wx}},
     {"userfaultfd", 323, 374, -1, {K::userfaultfd}},
     {"prctl", 157, 172, -1, {K::prctl}},
     {"seccomp", 317, 354, -1, {K::prctl}},

@@ -5,13 +5,10 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-
 #include "agent/rules_loader.h"
 #include "common/base/file.h"
 #include "common/wire/codec.h"
+#include "tests/golden/expected.h"
 
 namespace shrike::detonate {
 namespace {
@@ -28,14 +25,6 @@ class Lines : public Sink {
   std::map<std::string, uint64_t> kinds;
   std::string text;
 };
-
-std::vector<std::string> recordings() {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder))
-    if (entry.path().extension() == ".calls") names.push_back(entry.path().stem());
-  std::sort(names.begin(), names.end());
-  return names;
-}
 
 class GoldenDetonation : public ::testing::TestWithParam<std::string> {};
 
@@ -64,21 +53,11 @@ TEST_P(GoldenDetonation, GivesTheSameAlertsByteForByte) {
                   std::to_string(reason.count) + "\n";
   lines.text += "risk " + std::to_string(report.risk) + "\n";
   for (const auto& [kind, count] : lines.kinds) lines.text += "events " + kind + " " + std::to_string(count) + "\n";
-  const std::string expected = folder + GetParam() + ".json";
-  if (std::getenv("SHRIKE_RENEW") != nullptr) {
-    ASSERT_TRUE(write_file_atomic(expected, lines.text));
-    return;
-  }
-  const auto text = read_file(expected);
-  ASSERT_TRUE(text) << text.error().message;
-  EXPECT_EQ(lines.text, *text) << "if the change is meant: tests/golden/renew";
+  golden::expect_as_before(lines.text, folder + GetParam() + ".json");
 }
 
-INSTANTIATE_TEST_SUITE_P(Calls, GoldenDetonation, ::testing::ValuesIn(recordings()), [](const auto& given) {
-  std::string name = given.param;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Calls, GoldenDetonation, ::testing::ValuesIn(golden::inputs(folder, ".calls")),
+                         golden::test_name);
 
 }  // namespace
 }  // namespace shrike::detonate

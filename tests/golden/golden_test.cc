@@ -2,13 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-
 #include "agent/replay.h"
 #include "agent/rules_loader.h"
-#include "common/base/file.h"
+#include "tests/golden/expected.h"
 
 namespace shrike::agent {
 namespace {
@@ -22,14 +18,6 @@ class Lines : public Sink {
   void alert(const Alert& alert) override { text += alert_to_json(alert) + "\n"; }
   std::string text;
 };
-
-std::vector<std::string> captures() {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder + "captures"))
-    if (entry.path().extension() == ".cap") names.push_back(entry.path().stem());
-  std::sort(names.begin(), names.end());
-  return names;
-}
 
 class Golden : public ::testing::TestWithParam<std::string> {};
 
@@ -46,21 +34,11 @@ TEST_P(Golden, ReplayGivesTheSameAlertsByteForByte) {
   EXPECT_EQ(summary->damage, "");
   EXPECT_EQ(summary->counts.undecodable, 0u);
   EXPECT_GT(summary->counts.records, 0u);
-  const std::string expected = folder + "captures/" + GetParam() + ".json";
-  if (std::getenv("SHRIKE_RENEW") != nullptr) {
-    ASSERT_TRUE(write_file_atomic(expected, lines.text));
-    return;
-  }
-  const auto text = read_file(expected);
-  ASSERT_TRUE(text) << text.error().message;
-  EXPECT_EQ(lines.text, *text) << "if the change is meant: tests/golden/renew";
+  golden::expect_as_before(lines.text, folder + "captures/" + GetParam() + ".json");
 }
 
-INSTANTIATE_TEST_SUITE_P(Captures, Golden, ::testing::ValuesIn(captures()), [](const auto& given) {
-  std::string name = given.param;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Captures, Golden, ::testing::ValuesIn(golden::inputs(folder + "captures", ".cap")),
+                         golden::test_name);
 
 }  // namespace
 }  // namespace shrike::agent

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -44,6 +45,7 @@ class LsmDeny : public ::testing::Test {
       for (const char* name : {"", "vault", "jobs", "other"}) std::filesystem::create_directory(scratch_ / name);
       for (const std::string& file : {secret_, jobs_}) std::ofstream(file) << "x";
       for (const std::string& file : {program_, friend_}) std::filesystem::copy_file("/usr/bin/true", file);
+      std::filesystem::copy_file(SHRIKE_PROGRAMS_DIR "/open_file", always_);
       watch_ = std::make_unique<Watch>(std::initializer_list<EventKind>{EventKind::denied}, spec());
     }
     std::ofstream(scratch_ / "other/plain") << "x";
@@ -57,6 +59,7 @@ class LsmDeny : public ::testing::Test {
     spec.objects["jobs"] = {.sets = jobs_set, .access = 0, .keep = false, .paths = {scratch_ / "jobs"}};
     spec.objects["program"] = {.sets = program_set, .access = 0, .keep = false, .paths = {program_}};
     spec.objects["friend"] = {.sets = friend_set, .access = 0, .keep = true, .paths = {friend_}};
+    spec.objects["always"] = {.sets = never_denied_set, .access = 0, .keep = true, .paths = {always_}};
     spec.denials = {
         {.rule = "secret", .sets = secret_set, .opens = opens_all, .access = access_all, .exempt = friend_set},
         {.rule = "jobs", .sets = jobs_set, .opens = opens_write, .access = access_all},
@@ -94,7 +97,8 @@ class LsmDeny : public ::testing::Test {
   static inline std::unique_ptr<Watch> watch_;
   const test::Scratch& scratch_ = *made_;
   const std::string secret_ = scratch_ / "vault/secret", jobs_ = scratch_ / "jobs/daily",
-                    program_ = scratch_ / "other/program", friend_ = scratch_ / "other/friend";
+                    program_ = scratch_ / "other/program", friend_ = scratch_ / "other/friend",
+                    always_ = scratch_ / "other/always";
 };
 
 TEST_F(LsmDeny, AnOpenIsRefusedAndToldWithItsFile) {
@@ -277,6 +281,41 @@ TEST_F(LsmDeny, ARunningExemptProgramStaysExemptWhenItsFileIsReplaced) {
   ::close(go[1]);
   ::waitpid(runner, nullptr, 0);
   ::close(done[0]);
+}
+
+TEST_F(LsmDeny, WhatIsNeverTouchedIsSoOnlyAsRootRunsIt) {
+  std::filesystem::permissions(scratch_.path(), std::filesystem::perms(0755));
+  const auto opens = [&](uid_t user) {
+    return run_child([&] {
+             if (::setresuid(user, user, user) == 0) run(always_.c_str(), {"always", secret_.c_str()});
+             ::_exit(200);
+           }).status == 0;
+  };
+  constexpr uid_t nobody = 65534;
+  EXPECT_TRUE(opens(0));
+  EXPECT_FALSE(opens(nobody)) << "he can have it do what he likes";
+  ASSERT_TRUE(watch_->source().set_deny(KernelSource::Deny::off).ok());
+  EXPECT_TRUE(opens(nobody));
+  ASSERT_TRUE(watch_->source().set_deny(KernelSource::Deny::refuse).ok());
+}
+
+// prctl(PR_SET_MM) would give a process the executable of an exempt one. The map is none: who is let through gets
+// EFAULT.
+TEST_F(LsmDeny, NobodyPosesAsAnExemptProgramFromAUserNamespaceOfHisOwn) {
+  const auto pose = [] { return ::prctl(PR_SET_MM, PR_SET_MM_MAP, 0, sizeof(prctl_mm_map), 0); };
+  const auto in_own_namespace = [&] {
+    return run_child([&] {
+             if (::unshare(CLONE_NEWUSER) != 0) ::_exit(200);
+             ::_exit(pose() < 0 ? errno : 0);
+           })
+        .status;
+  };
+  EXPECT_EQ(WEXITSTATUS(in_own_namespace()), EPERM);
+  EXPECT_EQ(WEXITSTATUS(run_child([&] { ::_exit(pose() < 0 ? errno : 0); }).status), EFAULT) << "root's own affair";
+  ASSERT_TRUE(watch_->source().set_deny(KernelSource::Deny::tell).ok());
+  EXPECT_EQ(WEXITSTATUS(in_own_namespace()), EFAULT);
+  ASSERT_TRUE(watch_->source().set_deny(KernelSource::Deny::refuse).ok());
+  EXPECT_EQ(::prctl(PR_SET_NAME, "named", 0, 0, 0), 0) << "any other prctl does what it did";
 }
 
 TEST_F(LsmDeny, NothingIsRefusedToItsOwnerOrToItsAncestors) {

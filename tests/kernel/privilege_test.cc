@@ -10,8 +10,10 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -21,12 +23,16 @@
 #include <string>
 
 #include "common/base/fd.h"
+#include "tests/kernel/child.h"
 #include "tests/kernel/int80.h"
 #include "tests/kernel/watch.h"
 
 namespace shrike {
 namespace {
 
+using test::Child;
+using test::expect_by;
+using test::run_child;
 using test::Watch;
 
 // Runs `what` in a child and waits for its end; the child's pid.
@@ -198,6 +204,7 @@ TEST_F(Privilege, MemoryFilesShowTheirName) {
   EXPECT_EQ((*seen)->path.text, "shrike-payload");
   EXPECT_EQ((*seen)->arg[1], static_cast<uint64_t>(MFD_CLOEXEC));
   EXPECT_EQ((*seen)->result, fd.get());
+  EXPECT_EQ((*seen)->arg[0], 0u);
   EXPECT_THAT(std::string((*seen)->real_path), ::testing::HasSubstr("memfd:shrike-payload"));
 }
 
@@ -221,6 +228,41 @@ TEST_F(Privilege, OnlyMemoryThatIsWritableAndExecutableIsReported) {
   EXPECT_EQ(watch.count([](const Event& e) { return e.task.pid == static_cast<uint32_t>(::getpid()); }), 2u);
   ::munmap(at, 8192);
   ::munmap(both, 4096);
+}
+
+TEST_F(Privilege, SharedMemoryThatIsWritableAndExecutableIsReported) {
+  Watch watch({EventKind::map_wx});
+  ASSERT_TRUE(watch.open());
+  const int id = ::shmget(IPC_PRIVATE, 4096, 0700);
+  ASSERT_GE(id, 0);
+  void* plain = ::shmat(id, nullptr, 0);
+  void* read_only = ::shmat(id, nullptr, SHM_EXEC | SHM_RDONLY);
+  void* both = ::shmat(id, nullptr, SHM_EXEC);
+  ::shmctl(id, IPC_RMID, nullptr);
+  ASSERT_NE(both, reinterpret_cast<void*>(-1));
+  const auto* seen = watch.expect_own(EventKind::map_wx);
+  ASSERT_NE(seen, nullptr);
+  EXPECT_EQ((*seen)->syscall, SYS_shmat);
+  EXPECT_EQ((*seen)->arg[0], reinterpret_cast<uint64_t>(both));
+  EXPECT_EQ((*seen)->arg[2], static_cast<uint64_t>(PROT_READ | PROT_WRITE | PROT_EXEC));
+  EXPECT_EQ((*seen)->arg[3], static_cast<uint64_t>(SHM_EXEC));
+  EXPECT_EQ((*seen)->arg[4], ~0ull);
+  EXPECT_EQ(watch.count_own([](const Event&) { return true; }), 1u);
+  for (void* at : {plain, read_only, both}) ::shmdt(at);
+}
+
+TEST_F(Privilege, AProcessWhoseReadableMemoryIsExecutableDoesNotHideIt) {
+  Watch watch({EventKind::map_wx});
+  ASSERT_TRUE(watch.open());
+  const Child child = run_child([] {
+    ::personality(READ_IMPLIES_EXEC);
+    void* at = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ::_exit(at == MAP_FAILED ? 1 : 0);
+  });
+  ASSERT_EQ(child.status, 0);
+  const auto* seen = expect_by(watch, child.pid, EventKind::map_wx);
+  ASSERT_NE(seen, nullptr);
+  EXPECT_EQ((*seen)->arg[2], static_cast<uint64_t>(PROT_READ | PROT_WRITE | PROT_EXEC));
 }
 
 TEST_F(Privilege, ThirtyTwoBitMappingsAreSeenToo) {

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <set>
+#include <thread>
 
 #include "common/base/file.h"
 #include "tests/kernel/sandbox_rig.h"
@@ -101,6 +102,20 @@ TEST_P(Trace, ACallHasItsArgumentsTextsAndResult) {
   }
 }
 
+TEST_P(Trace, AnOpenat2HasTheFlagsOfItsMemory) {
+  const Ran ran = run_here(ask(own_program("open_file"), {"+", "/tmp/made"}));
+  EXPECT_EQ(ran.report.exit_code, 0);
+  const auto made = std::find_if(ran.calls.begin(), ran.calls.end(), [](const Call& call) {
+    return call.kind == CallKind::call && call.number == SYS_openat2;
+  });
+  ASSERT_NE(made, ran.calls.end());
+  EXPECT_EQ(text_of(*made, TextKind::path)->text, "/tmp/made");
+  const auto* told = text_of(*made, TextKind::open_how);
+  ASSERT_NE(told, nullptr);
+  const uint64_t how[] = {O_WRONLY | O_CREAT | O_CLOEXEC, 0600, 0};
+  EXPECT_EQ(told->text, std::string(reinterpret_cast<const char*>(how), sizeof how));
+}
+
 TEST_P(Trace, ProcessesHaveABeginningAProgramAndAnEnd) {
   Asked asked = ask("/bin/busybox", {"sh", "-c", "/usr/bin/env true one; kill -9 $$"});
   const Ran ran = run_here(std::move(asked));
@@ -157,15 +172,24 @@ TEST(SlowClient, MakesTheProgramWaitAndLosesNothing) {
   ClientOptions options{"", SHRIKE_BIN_DIR "/shrike-sandbox", {}};
   auto client = JobClient::start(options, asked.job, files);
   ASSERT_TRUE(client.ok()) << client.error().message;
-  // Nothing is read until the program is held back for it.
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!somebody_waits()) ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "it was not made to wait";
   uint64_t seen = 0;
+  bool waited = false;
   JobEvents events;
-  events.call = [&](const Call& call) { seen += call.number == SYS_getpriority && call.args[0] >= 1000 ? 1 : 0; };
+  // Reads its first calls, and nothing more until the program is held back for it.
+  const auto wait = [&] {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!somebody_waits() && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return somebody_waits();
+  };
+  events.call = [&](const Call& call) {
+    waited = waited || wait();
+    seen += call.number == SYS_getpriority && call.args[0] >= 1000 ? 1 : 0;
+  };
   const auto report = client->finish(events);
   ASSERT_TRUE(report.ok()) << report.error().message;
   EXPECT_EQ(report->status, Status::ok) << report->cause;
+  EXPECT_TRUE(waited) << "it was not made to wait";
   EXPECT_EQ(report->events_dropped, 0u);
   EXPECT_EQ(seen, calls);
 }

@@ -21,8 +21,8 @@ SHUT = "shut"  # takes no orders
 DROPPER = "echo second stage; cp /bin/true /tmp/stage; /tmp/stage; rm -f /tmp/stage"
 
 
-def run(rig, *arguments, node=None, here=True, command=("/bin/sh", "-c", "echo hello"), **options):
-    where = ["--agent", rig.path(NODE, "agent.sock") if here else "", "--sandbox", rig.path("sandbox.sock")]
+def run(rig, *arguments, node=None, here=True, agent=NODE, command=("/bin/sh", "-c", "echo hello"), **options):
+    where = ["--agent", rig.path(agent, "agent.sock") if here else "", "--sandbox", rig.path("sandbox.sock")]
     if node:
         where = ["--node", node]
     return subprocess.run([rig.program("shrike"), "run", *where, *arguments, "--", *command], text=True,

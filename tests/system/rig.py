@@ -161,6 +161,8 @@ class Rig:
             wait_until("the collector answers", lambda: self.alive("collector") and self.api("/v1/status"))
 
     def start_sandbox(self, options=()):
+        if os.path.exists(self.path("sandbox.sock")):  # of one that was killed: what listens there is to be the new one
+            os.unlink(self.path("sandbox.sock"))
         self.start("sandbox", [self.program("shrike-sandbox"), "serve", "--socket", self.path("sandbox.sock"), "--state",
                                self.path("sandbox"), *options])
         wait_until("the sandbox service listens",

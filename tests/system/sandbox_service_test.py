@@ -21,13 +21,13 @@ SLEEP = ["/bin/busybox", "sleep", "1000"]
 
 
 class Service:
-    def __init__(self, directory, *options):
+    def __init__(self, directory, *options, prefix=()):
         self.socket, self.state = f"{directory}/sandbox.sock", f"{directory}/state"
-        self.options = options
+        self.options, self.prefix = options, prefix
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen([f"{BUILD}/bin/shrike-sandbox", "serve", "--socket", self.socket, "--state", self.state,
+        self.process = subprocess.Popen([*self.prefix, f"{BUILD}/bin/shrike-sandbox", "serve", "--socket", self.socket, "--state", self.state,
                                          *self.options], start_new_session=True, stderr=subprocess.PIPE)
         wait_until("the service listens", self.answers, 30)
 
@@ -157,6 +157,33 @@ def killed_service(service):
     check(service.stop() == 0, "the service did not end well")
 
 
+def machines(directory):
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        print("machines: no /dev/kvm here")
+        return
+    for option in ("--ready=2", "--new-machines"):
+        service = Service(directory, option)
+        for number in range(4):
+            report = service.run(f"machine{option.replace('=', '-')}-{number}", ["backend=microvm", "/bin/busybox", "echo", "hello"])
+            check(isinstance(report, dict) and report["status"] == "ok" and report["trace"] == "vm" and report["calls"] > 0, f"{option}: {report}")
+        check(service.stop() == 0, "the service did not end well")
+
+
+def without_kvm(directory):
+    # A /dev of its own, as on a host without virtualisation.
+    script = "mount -t tmpfs dev /dev && " + " && ".join(
+        f"mknod -m 666 /dev/{name} c 1 {number}" for name, number in (("null", 3), ("zero", 5), ("full", 7), ("random", 8), ("urandom", 9)))
+    service = Service(directory, prefix=("unshare", "--mount", "--propagation", "private", "sh", "-c", script + ' && exec "$@"', "sh"))
+    report = service.run("no-machine", ["backend=microvm", "/bin/busybox", "true"])
+    check(report["status"] == "setup_error" and "no /dev/kvm" in report["cause"] and "process" in report["cause"],
+          f"a job for a machine where there can be none: {report}")
+    report = service.run("no-machine-needed", ["/bin/busybox", "echo", "hello"])
+    check(report["status"] == "ok", f"a job of the process backend without /dev/kvm: {report}")
+    check(service.stop() == 0, "the service did not end well")
+    said = service.process.stderr.read().decode()
+    check("no backend microvm: no /dev/kvm" in said, f"the service did not say at its start that it has no machines: {said}")
+
+
 def main():
     need("root", os.geteuid() == 0)
     directory = tempfile.mkdtemp(prefix="shrike-service-")
@@ -169,6 +196,9 @@ def main():
     finally:
         if service.process.poll() is None:
             service.process.kill()
+    for story in (machines, without_kvm):
+        story(directory)
+        print(f"{story.__name__}: as it should be", flush=True)
     shutil.rmtree(directory)
     print("PASSED")
 

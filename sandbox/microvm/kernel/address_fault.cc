@@ -9,6 +9,7 @@
 namespace shrike::sandbox::microvm {
 namespace {
 constexpr uint64_t around_bytes = 16 * page_bytes;
+constexpr uint64_t populated_share = 4;  // one in so many of the job's pages is given before it is asked for
 constexpr uint64_t stack_gap = 256 * page_bytes;
 bool visible(const Access& access) { return access.read || access.write || access.execute; }
 }  // namespace
@@ -143,6 +144,15 @@ void AddressSpace::fill_around(const Region& mapping, uint64_t page) {
     // Near the end of memory only what is asked for is given.
     if (physical.used_bytes() > pool_.limit_bytes / 8 * 7) return;
     if (each != page && !table_.find(each) && !hidden_.contains(each)) fill(mapping, each, false);
+  }
+}
+
+void AddressSpace::populate(uint64_t begin, uint64_t length) {
+  for (uint64_t page = page_down(begin); page < begin + length; page += page_bytes) {
+    const auto found = at(page);
+    if (found == mappings_.end() || pool_.physical.used_bytes() > pool_.limit_bytes / populated_share) return;
+    if (table_.find(page) || hidden_.contains(page)) continue;
+    if (fill(found->second, page, true) != FaultResult::ok) return;
   }
 }
 

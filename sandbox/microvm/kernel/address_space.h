@@ -63,6 +63,9 @@ class AddressSpace {
 
   /// The program touched `address`: makes it there, with a few around it, if it may be.
   FaultResult fault(uint64_t address, bool write, bool execute);
+  /// Makes the pages of a range before they are touched, where there is plenty of memory: a fault costs as much as a
+  /// hundred of them.
+  void populate(uint64_t begin, uint64_t length);
   /// Our memory for a byte of the program's, its page made present as its own access would; null where that would be a
   /// fault.
   std::byte* touch(uint64_t address, bool write);

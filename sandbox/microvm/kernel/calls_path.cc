@@ -79,7 +79,11 @@ int64_t on_openat2(Request& request) {
   } how{};
   if (request.args[3] < sizeof how) return -EINVAL;
   if (request.args[3] > sizeof how) return -E2BIG;
-  if (!request.memory.get(request.args[2], how)) return -EFAULT;
+  if (!request.memory.get(request.args[2], how)) {
+    request.thread.call->flags |= call_memory;
+    return -EFAULT;
+  }
+  request.tell(TextKind::open_how, std::string(reinterpret_cast<const char*>(&how), sizeof how));
   if (how.resolve != 0) return request.unsupported("openat2 with resolve flags", -ENOSYS);
   return do_open(request, 0, 1, how.flags, how.mode);
 }

@@ -15,6 +15,7 @@ namespace shrike::sandbox::microvm {
 namespace {
 constexpr int interpreters_most = 5;
 constexpr size_t script_line_most = 256;
+constexpr uint64_t populated_most = 1u << 20;
 constexpr size_t strings_most = 2u << 20, string_most = 128u << 10;
 
 Error failed(std::string what, int code) { return {std::move(what), code}; }
@@ -97,6 +98,12 @@ bool map_segment(AddressSpace& space, const Opened& program, const ElfSegment& s
 bool map_image(AddressSpace& space, const Opened& program, const ElfImage& image, uint64_t bias) {
   return std::all_of(image.segments.begin(), image.segments.end(),
                      [&](const ElfSegment& segment) { return map_segment(space, program, segment, bias); });
+}
+
+// Of a small program nearly all is touched soon, much of it before its first call; of a large one, a little.
+void populate_image(AddressSpace& space, const ElfImage& image, uint64_t bias) {
+  if (image.end - image.begin > populated_most) return;
+  for (const ElfSegment& segment : image.segments) space.populate(segment.address + bias, segment.memory_bytes);
 }
 
 bool strings_fit(const std::vector<std::string>& argv, const std::vector<std::string>& environment) {
@@ -186,7 +193,9 @@ Result<Program> System::load(const Process& process, const std::string& path, st
     base = static_cast<uint64_t>(room) - other.begin;
     if (!map_image(*space, linker, other, base)) return failed(linker.path + ": no room for its segments", ENOMEM);
     entry = other.entry + base;
+    populate_image(*space, other, base);
   }
+  populate_image(*space, image, bias);
   space->begin_heap(page_up(image.end + bias) + space->layout().heap_gap);
   Program loaded;
   loaded.credentials = credentials_for(process, *program.node, files);

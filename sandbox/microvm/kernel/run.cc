@@ -38,20 +38,25 @@ bool System::try_wait(Thread& thread) {
 Thread* System::next_runnable() {
   std::vector<uint32_t> order;
   for (const auto& [tid, thread] : threads) order.push_back(tid);
+  bool ended = false;  // a signal has ended or stopped somebody
   const auto after = std::upper_bound(order.begin(), order.end(), last_run_);
   std::rotate(order.begin(), after, order.end());
   for (const uint32_t tid : order) {
     Thread* thread = find_thread(tid);
     if (thread == nullptr || thread->process->stopped) continue;
     current = thread;
-    if (thread->wait && has_signal(*thread) && !deliver(*thread)) continue;
+    if (thread->wait && has_signal(*thread) && !deliver(*thread)) {
+      ended = true;
+      continue;
+    }
     if (thread->wait && !try_wait(*thread)) continue;
     if (finished_) return nullptr;
     last_run_ = tid;
     return thread;
   }
   current = nullptr;
-  return nullptr;
+  // Somebody whose call was asked before may have waited for just that.
+  return ended && !finished_ ? next_runnable() : nullptr;
 }
 
 // Nobody can run: to the next thing that time brings.

@@ -190,6 +190,7 @@ class System final : public GuestView {
   bool skip_time();
   void handle_exit(Thread& thread, const Exit& exit);
   void handle_fault(Thread& thread, const Exit& exit);
+  static std::string refused_instruction(const Thread& thread, const Exit& exit);
   void handle_exception(Thread& thread, const Exit& exit);
   bool over_limits();
   void fill(Report& report);

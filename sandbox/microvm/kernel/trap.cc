@@ -1,6 +1,10 @@
 // Why the program left the CPU, where that was not a system call.
 
+#include <array>
+
+#include "sandbox/microvm/kernel/privileged.h"
 #include "sandbox/microvm/kernel/system.h"
+#include "sandbox/microvm/kernel/user_memory.h"
 
 namespace shrike::sandbox::microvm {
 namespace {
@@ -52,7 +56,21 @@ void System::handle_fault(Thread& thread, const Exit& exit) {
   }
 }
 
+// What the CPU has refused: #UD (a KVM that makes instructions itself says so of some) and #GP.
+std::string System::refused_instruction(const Thread& thread, const Exit& exit) {
+  if (exit.vector != 6 && exit.vector != 13) return {};
+  std::array<std::byte, instruction_most> bytes{};
+  const size_t got = UserMemory(*thread.process->space).read_some(thread.context.registers.rip, bytes);
+  return privileged_name(std::span(bytes).first(got));
+}
+
 void System::handle_exception(Thread& thread, const Exit& exit) {
+  if (const std::string name = refused_instruction(thread, exit); !name.empty()) {
+    const std::string what = "instruction " + name;
+    note_refusal(what, "never allowed");
+    ++denied_;
+    if (options.profile == Profile::strict) return finish(Status::violation, "it executed the " + what, SIGSEGV);
+  }
   const Trap trap = trap_of(exit.vector);
   force(thread, {.number = trap.signal, .code = trap.code, .value = thread.context.registers.rip});
 }

@@ -51,6 +51,24 @@ TEST_F(Self, ABpfCallOnADescriptorOfOursIsToldHoweverItCameBy) {
   EXPECT_TRUE(judge(EventKind::bpf, 100, {BPF_PROG_TEST_RUN, 7, fd, program, ours}).empty());
 }
 
+TEST_F(Self, AProgramThatBeginsToPoseAsAnotherIsToldOnce) {
+  Event event;
+  event.kind = EventKind::open;
+  event.boot_ns = 7;
+  event.process = &actor;
+  std::vector<Alert> alerts;
+  watch.evaluate(event, alerts);
+  EXPECT_TRUE(alerts.empty());
+  actor.poses_since_ns = 7;
+  watch.evaluate(event, alerts);
+  ASSERT_EQ(alerts.size(), 1u);
+  EXPECT_EQ(alerts[0].rule, "Program poses as another");
+  EXPECT_EQ(alerts[0].source, AlertSource::integrity);
+  event.boot_ns = 8;
+  watch.evaluate(event, alerts);
+  EXPECT_EQ(alerts.size(), 1u);
+}
+
 TEST_F(Self, SignalsToTheAgentAreToldByWhoSendsThem) {
   EXPECT_EQ(judge(EventKind::signal, 5, {SIGKILL, 100}).at(0).severity, Severity::critical);
   EXPECT_EQ(judge(EventKind::signal, 5, {SIGUSR1, 100}).at(0).severity, Severity::medium);

@@ -129,6 +129,27 @@ TEST_F(ConverterTest, AnOpenHasFlagsModeDescriptorAndPaths) {
   EXPECT_EQ(e.real_path, "/private/x") << "links followed";
 }
 
+TEST_F(ConverterTest, AnOpenat2IsJudgedByTheFlagsInItsMemory) {
+  const uint64_t how[] = {O_WRONLY | O_CREAT, 0600, 8};
+  const std::string bytes(reinterpret_cast<const char*>(how), sizeof how);
+  const Event& e = one(SYS_openat2, {static_cast<uint64_t>(-100), 0, 0x7ffe0000, sizeof how}, 5,
+                       {{TextKind::path, "/tmp/x"}, {TextKind::full_path, "/tmp/x"}, {TextKind::open_how, bytes}});
+  EXPECT_EQ(e.kind, EventKind::open);
+  EXPECT_EQ(e.arg[0], static_cast<uint64_t>(O_WRONLY | O_CREAT));
+  EXPECT_EQ(e.arg[1], 0600u);
+  EXPECT_EQ(e.arg[3], 8u);
+  EXPECT_EQ(convert(tell.exec("/tmp/x", "x")).flags & flag_upper, flag_upper) << "the job has written it";
+}
+
+TEST_F(ConverterTest, AnOpenat2WithoutItsMemoryIsStillAnOpen) {
+  for (const std::string& bytes : {std::string(), std::string(7, '\xff'), std::string(23, '\xff')}) {
+    const Event& e = one(SYS_openat2, {static_cast<uint64_t>(-100), 0, 1, 24}, -EFAULT,
+                         {{TextKind::path, "/tmp/x"}, {TextKind::open_how, bytes}});
+    EXPECT_EQ(e.kind, EventKind::open);
+    EXPECT_EQ(e.arg[0], 0u);
+  }
+}
+
 TEST_F(ConverterTest, ARelativePathIsTheResolvedOneAndAFailedOpenHasNoObject) {
   const Event& e = one(SYS_open, {0, O_RDONLY}, -ENOENT, {{TextKind::path, "x"}, {TextKind::full_path, "/tmp/x"}});
   EXPECT_EQ(e.kind, EventKind::open);
@@ -250,7 +271,9 @@ TEST_F(ConverterTest, PrivilegeCallsThatAreRoutineMakeNoEventOfTheirOwn) {
   EXPECT_EQ(event.arg[4], 1u);
   EXPECT_EQ(one(SYS_process_vm_writev, {1}, -EPERM).kind, EventKind::vm_access);
   EXPECT_EQ(event.arg[1], 1u);
-  EXPECT_EQ(one(SYS_memfd_create, {0, 1}, 5, {{TextKind::name, "x"}}).kind, EventKind::memfd);
+  const Event& memory = one(SYS_memfd_create, {0x7ffe0000, 1}, 5, {{TextKind::name, "x"}});
+  EXPECT_EQ(memory.kind, EventKind::memfd);
+  EXPECT_EQ(memory.arg[1], 1u) << "flags, where the kernel's programs have them";
 }
 
 TEST_F(ConverterTest, OtherInterfacesAreMarkedAndMeanTheSame) {

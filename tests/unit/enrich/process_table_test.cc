@@ -34,6 +34,27 @@ TEST_F(Table, AForkedChildHasWhatItsParentHadUntilItExecutes) {
   EXPECT_EQ(child.cwd, "/home");
 }
 
+TEST_F(Table, AnExecutableThatChangesWithoutAnExecIsNoticedOnce) {
+  Task at = task(10, 5);
+  at.exe_dev = 8;
+  at.exe_inode = 100;
+  Event ran = executed(at, 10, "/bin/one", "one");
+  table.apply(ran);
+  EXPECT_EQ(ran.process->run_inode, 100u);
+  at.exe_inode = 200;
+  for (const uint64_t when : {20, 30}) {
+    Event open = event(EventKind::open, at, when);
+    table.apply(open);
+    EXPECT_EQ(open.process->poses_since_ns, 20u);
+    EXPECT_EQ(open.process->run_inode, 100u) << "what it was run from";
+    EXPECT_EQ(open.process->exe, "/bin/one");
+  }
+  Event again = executed(at, 40, "/bin/two", "two");
+  table.apply(again);
+  EXPECT_EQ(again.process->poses_since_ns, 0u);
+  EXPECT_EQ(again.process->run_inode, 200u);
+}
+
 TEST_F(Table, ThreadsNeverBecomeProcesses) {
   Event thread = forked(task(10, 5), 12, 200);
   thread.flags = flag_thread;

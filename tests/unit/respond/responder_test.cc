@@ -46,8 +46,9 @@ class ResponderTest : public ::testing::Test {
     untouchable.mount_namespace = 4;
   }
   /// What was told of a call of a process that the kernel refused, or would have, for a rule of this number.
-  std::vector<Alert> denied(uint32_t pid, uint64_t number, bool refused) {
+  std::vector<Alert> denied(uint32_t pid, uint64_t number, bool refused, uint32_t uid = 0, uint64_t at = 0) {
     event = Event{};
+    event.task.uid = uid;
     event.kind = EventKind::denied;
     event.task.pid = pid;
     event.task.start_ns = 1000 + pid;
@@ -56,7 +57,7 @@ class ResponderTest : public ::testing::Test {
     process.exe = "/usr/bin/cat";
     event.process = &process;
     std::vector<Alert> told;
-    responder->denied(event, Alert{}, 0, told);
+    responder->denied(event, Alert{}, at, told);
     return told;
   }
   /// What was told of the alert of `rule` about a process.
@@ -227,6 +228,33 @@ TEST_F(ResponderTest, TheBreakerStopsTheKernelFromRefusingAndCountsEachProcessOn
   EXPECT_THAT(denied(104, 7, false).at(0).message, HasSubstr("the breaker is open"));
 }
 
+TEST_F(ResponderTest, NoUserButRootCanOpenTheBreakerByWhatHeIsRefused) {
+  policy.max_per_minute = 3;
+  responder.emplace(policy, untouchable, hands);
+  responder->set_denying({.rules = {{7, "deny"}}, .why_not = {}});
+  for (uint32_t pid = 100; pid < 200; ++pid) EXPECT_EQ(denied(pid, 7, true, 1000, pid).size(), 1u) << "all are told";
+  EXPECT_FALSE(responder->counts().breaker_open);
+  untouchable.user_namespace = 77;  // then these are ids of somebody's own namespace
+  responder->set_policy(policy, untouchable, true);
+  for (uint32_t pid = 200; pid < 300; ++pid) (void)denied(pid, 7, true, 100'000 + pid, pid);
+  EXPECT_FALSE(responder->counts().breaker_open);
+  untouchable.user_namespace = 0;
+  responder->set_policy(policy, untouchable, false);
+  (void)denied(300, 7, true, 1001, 300);
+  (void)denied(301, 7, true, 1002, 301);
+  (void)denied(303, 7, true, 1004, 303);
+  EXPECT_FALSE(responder->counts().breaker_open);
+  (void)denied(302, 7, true, 1003, 302);
+  EXPECT_TRUE(responder->counts().breaker_open) << "many users are no attacker, but a rule that is wrong";
+}
+
+TEST_F(ResponderTest, WhoPosesAsAProgramThatIsNeverTouchedIsTouched) {
+  process.run_dev = 8;
+  process.run_inode = 1;
+  inode = 900;  // what it has the kernel say
+  EXPECT_EQ(alert("kill", 100).at(0).rule, "Response taken");
+}
+
 TEST_F(ResponderTest, AKernelThatGoesOnRefusingIsSaidLoudly) {
   policy.max_per_minute = 1;
   hands.broken = true;
@@ -250,7 +278,9 @@ TEST_F(ResponderTest, MoreThanNInAMinuteOpenTheBreakerWhichStaysOpenUntilSomebod
   EXPECT_TRUE(responder->counts().breaker_open);
   EXPECT_EQ(alert("kill", 104, 100'000 * second).size(), 1u);
   EXPECT_EQ(hands.calls.size(), 3u);
-  responder->set_policy(policy, untouchable);
+  responder->set_policy(policy, untouchable, false);
+  EXPECT_TRUE(responder->counts().breaker_open) << "the agent reloads by itself too";
+  responder->set_policy(policy, untouchable, true);
   alert("kill", 105, 100'001 * second);
   EXPECT_EQ(hands.calls.size(), 4u);
 }

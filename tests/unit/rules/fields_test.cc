@@ -151,6 +151,10 @@ TEST(Fields, TerminalsAreNumberedAsFalcoDoes) {
 
 TEST(Fields, NumbersOfTheKernelHaveNames) {
   Scene p(K::ptrace);
+  Scene memory(K::memfd);
+  memory.event.path.text = "x";
+  expect_all(memory.arg(0, 0x7ffe12345678).arg(1, 3).event,
+             {"evt.arg.flags=MFD_CLOEXEC|MFD_ALLOW_SEALING", "evt.rawarg.flags=3", "evt.arg.name=x"});
   expect_all(p.arg(0, 16).event, {"evt.arg.request=PTRACE_ATTACH", "evt.type=ptrace"});
   Scene n(K::socket);
   n.event.socket.family = 17;

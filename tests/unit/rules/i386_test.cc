@@ -30,6 +30,8 @@ TEST(Names, I386NumbersAreTheKernels) {
                                                               {__NR_fcntl64, "fcntl"},
                                                               {__NR_setgroups32, "setgroups"},
                                                               {__NR_pkey_mprotect, "pkey_mprotect"},
+                                                              {__NR_shmat, "shmat"},
+                                                              {__NR_ipc, "ipc"},
                                                               {__NR_userfaultfd, "userfaultfd"},
                                                               {__NR_setresuid32, "setresuid"},
                                                               {__NR_truncate64, "truncate"},

@@ -16,7 +16,10 @@ Call some_call() {
   call.time_ns = 5;
   call.args = {1, 0, UINT64_MAX, 0, 0, 6};
   call.result = -38;
-  call.texts = {{TextKind::path, "/etc/passwd"}, {TextKind::data, std::string("\0\xff", 2)}, {TextKind::name, ""}};
+  call.texts = {{TextKind::path, "/etc/passwd"},
+                {TextKind::data, std::string("\0\xff", 2)},
+                {TextKind::name, ""},
+                {TextKind::open_how, std::string(24, '\1')}};
   return call;
 }
 
@@ -74,7 +77,7 @@ TEST(Call, UnknownValuesAreErrors) {
   EXPECT_TRUE(broken(3, 1)) << "flags";
   EXPECT_TRUE(broken(40, '\xff')) << "which arguments";
   EXPECT_TRUE(broken(41, 5)) << "texts";
-  EXPECT_TRUE(broken(42 + 3 * 8, 10)) << "kind of text";
+  EXPECT_TRUE(broken(42 + 3 * 8, 11)) << "kind of text";
   EXPECT_TRUE(broken(42 + 3 * 8 + 2, '\x7f')) << "length of a text";
 }
 

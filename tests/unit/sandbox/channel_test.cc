@@ -81,7 +81,7 @@ TEST(Channel, RefusesWhatIsNoFrame) {
     return !pair.theirs->receive().ok();
   };
   EXPECT_TRUE(refused(frame_header(static_cast<Frame>(0), 0)));
-  EXPECT_TRUE(refused(frame_header(static_cast<Frame>(9), 0)));
+  EXPECT_TRUE(refused(frame_header(static_cast<Frame>(11), 0)));
   EXPECT_TRUE(refused(frame_header(Frame::out, frame_payload_max + 1)));
   EXPECT_TRUE(refused(frame_header(Frame::out, UINT32_MAX)));
   std::string header = frame_header(Frame::out, 0);

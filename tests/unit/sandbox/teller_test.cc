@@ -134,5 +134,31 @@ TEST(Teller, StopsWhenAskedAndWhenTheClientIsGone) {
   EXPECT_FALSE(ends.teller->finish({}).ok());
 }
 
+TEST(Teller, TheProgramWaitsUntilItsPlaceIsNoted) {
+  Ends ends;
+  const JobPlace place{77, 4026531999};
+  std::thread client([&] {
+    const auto told = ends.next();
+    EXPECT_EQ(told.type, Frame::placed);
+    const auto got = place_of_bytes(told.payload);
+    EXPECT_TRUE(got.ok() && *got == place);
+    EXPECT_TRUE(ends.client->send(Frame::go, "").ok());
+  });
+  EXPECT_TRUE(ends.teller->placed(place).ok());
+  EXPECT_FALSE(ends.teller->stop_asked());
+  client.join();
+}
+
+TEST(Teller, AClientThatStopsOrGoesInsteadIsTheEndOfTheJob) {
+  Ends stops, goes, silent;
+  ASSERT_TRUE(stops.client->send(Frame::stop, "").ok());
+  EXPECT_TRUE(stops.teller->placed({1, 2}).ok());
+  EXPECT_TRUE(stops.teller->stop_asked());
+  goes.client.reset();
+  EXPECT_TRUE(goes.teller->placed({1, 2}).ok());
+  EXPECT_TRUE(goes.teller->stop_asked());
+  EXPECT_FALSE(silent.teller->placed({1, 2}, std::chrono::milliseconds(1)).ok());
+}
+
 }  // namespace
 }  // namespace shrike::sandbox

@@ -1,5 +1,6 @@
 // What is there of Linux's calls, what is refused, and how that is told.
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -151,6 +152,26 @@ TEST(Calls, AnArgumentIsToldAsItWasWhenItWasChecked) {
   ASSERT_EQ(opens[0].texts.size(), 2u);
   EXPECT_EQ(opens[0].texts[0], (CallText{TextKind::path, "/etc/motd"}));
   EXPECT_EQ(opens[0].texts[1], (CallText{TextKind::full_path, "/etc/motd"}));
+  EXPECT_EQ(opens[0].result, 3);
+}
+
+TEST(Calls, AnOpenat2IsToldWithItsFlagsAsTheyWereWhenTheyWereChecked) {
+  Guest guest;
+  const uint64_t how[] = {O_RDONLY, 0, 0};
+  const std::string bytes(reinterpret_cast<const char*>(how), sizeof how);
+  guest.run({
+      then(
+          [&](int64_t) {
+            guest.text(data, "/etc/motd");
+            guest.text(data + 64, bytes);
+          },
+          sys(SYS_openat2, static_cast<uint64_t>(AT_FDCWD), data, data + 64, sizeof how)),
+      then([&](int64_t) { guest.text(data + 64, std::string(24, '\xff')); }, leave()),
+  });
+  const auto opens = guest.calls(SYS_openat2);
+  ASSERT_EQ(opens.size(), 1u);
+  ASSERT_FALSE(opens[0].texts.empty());
+  EXPECT_EQ(opens[0].texts[0], (CallText{TextKind::open_how, bytes}));
   EXPECT_EQ(opens[0].result, 3);
 }
 

@@ -153,6 +153,23 @@ TEST(Process, OrphansGoToTheInitNobodySeesAndLeaveNoZombie) {
   EXPECT_EQ(guest.report.processes.size(), 3u);
 }
 
+TEST(Process, AParentThatWaitsHearsOfAChildThatATimerEndedWhileAllWaited) {
+  Guest guest;
+  guest.run({
+      sys(SYS_fork),
+      [&](Registers& registers) {
+        return registers.rax == 0 ? sys(SYS_alarm, 1)(registers) : sys(SYS_wait4, -1, data, 0, 0)(registers);
+      },
+      [&](Registers& registers) {
+        if (registers.rax == 0) return sys(SYS_pause)(registers);
+        EXPECT_EQ(guest.get<int>(data), SIGALRM);
+        return leave(6)(registers);
+      },
+  });
+  EXPECT_EQ(guest.report.status, Status::ok) << guest.report.cause;
+  EXPECT_EQ(guest.report.exit_code, 6);
+}
+
 TEST(Process, AForkBombEndsInEagainAndTheJobGoesOn) {
   Guest guest([](KernelOptions& options) { options.limits.processes = 8; });
   std::vector<Step> steps;

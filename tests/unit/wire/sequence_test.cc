@@ -53,6 +53,12 @@ TEST(SequenceProfiles, WithAnyBitChangedAreRefused) {
 // What somebody can write who can make a checksum.
 std::string with_checksum(std::string body) { return body + std::string(as_bytes(sha256(body))); }
 
+TEST(SequenceProfiles, WithoutTheirCountAreRefused) {
+  for (size_t bytes = 0; bytes < sizeof(uint32_t); ++bytes)
+    EXPECT_THAT(decode_profiles(with_checksum("SHRKSEQ1" + std::string(bytes, '\0'))).error().message,
+                HasSubstr("cut"));
+}
+
 TEST(SequenceProfiles, AreBoundedWhateverTheBytesSay) {
   std::string many = "SHRKSEQ1";
   many += std::string("\xff\xff\xff\xff", 4);

@@ -1,0 +1,8 @@
+/* What everyone writes first. */
+#include <stdio.h>
+
+int main(void)
+{
+	puts("hello, world");
+	return 0;
+}
