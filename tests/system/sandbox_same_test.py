@@ -74,7 +74,7 @@ def main():
         need(" ".join(missing), not missing)
         output, code = on_host(line)
         said, report = in_guest(line)
-        unknown = [r["call"] for r in report["refusals"]]
+        unknown = [r["call"] for r in report["refusals"] if r["reason"] != "outside its files"]
         if (said, report["status"], report["exit_code"], unknown) != (output, "ok", code, []):
             bad += 1
             print(f"--- {line}\nhost: exit {code}\n{output.decode(errors='replace')}guest: {report['status']}, exit "
