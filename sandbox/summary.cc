@@ -35,6 +35,11 @@ std::vector<std::string> words(std::string_view text) {
   return all;
 }
 
+bool in_own_folder(std::string_view path) {
+  static constexpr std::string_view folders[] = {"/tmp/", "/var/", "/root/", "/home/", "/job/", "/opt/", "/srv/"};
+  return std::any_of(std::begin(folders), std::end(folders), [&](auto folder) { return path.starts_with(folder); });
+}
+
 bool is_memory_file(std::string_view exe) { return exe.starts_with("memfd:") || exe.starts_with("/memfd:"); }
 
 }  // namespace
@@ -118,6 +123,8 @@ void Summary::outside(const Call& call) {
   if (path == nullptr) path = text_of(call, TextKind::full_path);
   // Our init is not to be found there at all, but looking for it means something.
   const bool init = call.result < 0 && path != nullptr && path->starts_with("/proc/1/");
+  // A mode of its own making: what it may not execute, it may change.
+  if (call.result == -EACCES && path != nullptr && in_own_folder(*path)) return;
   if (path != nullptr && (error || init))
     refused(call_name(call.abi, call.number) + "(" + path->substr(0, 256) + ")",
             call.result == -ETXTBSY ? "a running program" : "outside its files");

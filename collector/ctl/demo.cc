@@ -236,7 +236,9 @@ Result<void> Demo::start() {
            (options_.duration ? " for " + short_duration(*options_.duration) : std::string(" until Ctrl-C")) +
            "; alerts follow (try: cat /etc/shadow). From another terminal:\n  shrike --api " + endpoint_.address() +
            " --token-file " + endpoint_.token_file + " status" +
-           (setup_.sandbox ? "\n  shrike run --agent " + setup_.dir + "/agent.sock -- PROGRAM ARGS" : std::string()));
+           (setup_.sandbox ? "\n  shrike run --agent " + setup_.dir +
+                                 "/agent.sock -- sh -c 'cp /bin/true /tmp/t; /tmp/t; rm /tmp/t'"
+                           : std::string()));
   return {};
 }
 

@@ -223,13 +223,13 @@ std::string check_mapping(const std::string& text) {
 
 void add_run(CLI::App& root, RunOptions& o) {
   CLI::App* app = root.add_subcommand(
-      "run", "Run a program that nobody trusts in a sandbox, and say what it did: shrike run -- PROGRAM ARGS");
+      "run", "Run a program that nobody trusts in a sandbox, and say what it did, how risky that was and why");
   app->add_option_function<std::string>(
          "--backend",
          [&o](const std::string& text) {
            o.backend = text == "microvm" ? sandbox::Backend::microvm : sandbox::Backend::process;
          },
-         "process (default) or microvm")
+         "process (default): namespaces on this kernel; microvm: a virtual machine")
       ->type_name("BACKEND")
       ->check(CLI::IsMember({"process", "microvm"}));
   app->add_option_function<std::string>(
@@ -280,7 +280,7 @@ void add_run(CLI::App& root, RunOptions& o) {
   app->add_option("--sandbox", o.sandbox, "shrike-sandbox's socket, without an agent")
       ->type_name("SOCKET")
       ->capture_default_str();
-  app->add_flag("--json", o.json, "One JSON object on standard output, with what the program printed");
+  app->add_flag("--json", o.json, "One JSON object on standard output: the whole report, and what the program printed");
   app->add_flag("--exit-code", o.exit_code, "End with the program's own code: 128 and the signal, 124 out of time");
   app->add_option("command", o.command, "The program and its arguments, after --")->type_name("PROGRAM")->required();
 }

@@ -49,11 +49,15 @@ Error explain(int code) {
 
 }  // namespace
 
-Result<void> Sandbox::map_user(uid_t uid) const {
+Result<void> Sandbox::map_user(uid_t uid) {
   const std::string proc = "/proc/" + std::to_string(init_pid_);
   const bool privileged = ::geteuid() == 0;
   // Without the right to map groups the kernel wants to know that none can be dropped, by which a file could deny them.
   if (!privileged && !put(proc + "/setgroups", "deny")) return errno_error("setgroups");
+  // Now: once the init is another user, looking takes CAP_SYS_PTRACE.
+  struct stat about {};
+  if (::stat((proc + "/ns/user").c_str(), &about) != 0) return errno_error("the sandbox's user namespace");
+  user_namespace_ = static_cast<uint64_t>(about.st_ino);
   const std::string gid = std::to_string(privileged ? static_cast<gid_t>(uid) : ::getegid());
   if (!put(proc + "/uid_map", "0 " + std::to_string(privileged ? uid : ::geteuid()) + " 1"))
     return errno_error("uid_map");
@@ -84,11 +88,6 @@ Result<std::unique_ptr<Sandbox>> Sandbox::prepare(const CgroupHost& host, const 
   sandbox->init_ = Fd(pidfd);
   theirs.reset();
   step("namespaces");
-  // Before the init lets nobody look into it any more: after that it takes CAP_SYS_PTRACE.
-  struct stat about {};
-  if (::stat(("/proc/" + std::to_string(pid) + "/ns/user").c_str(), &about) != 0)
-    return errno_error("the sandbox's user namespace");
-  sandbox->user_namespace_ = about.st_ino;
   TRY_VOID(sandbox->map_user(uid));
   TRY_VOID(sandbox->cgroup_.join(pid));
   step("user and groups");

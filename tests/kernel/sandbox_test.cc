@@ -123,9 +123,9 @@ TEST_P(ProcessSandbox, TheSinkAnswersAndKeepsWhatWasSent) {
   EXPECT_EQ(ran.out.substr(0, 3), "ok\n") << ran.out << ran.err;
   std::map<std::string, Connection> met;
   for (const auto& c : ran.report.connections) met[c.protocol + " " + c.address] = c;
-  EXPECT_EQ(met["tcp 203.0.113.7:80"].first_bytes.substr(0, 16), "GET /path?query ");
-  EXPECT_GT(met["tcp 203.0.113.7:80"].received_bytes, 0u);
-  EXPECT_EQ(met["tcp 203.0.113.7:80"].name, "evil.example.com");
+  EXPECT_EQ(met["http 203.0.113.7:80"].first_bytes.substr(0, 16), "GET /path?query ");
+  EXPECT_GT(met["http 203.0.113.7:80"].received_bytes, 0u);
+  EXPECT_EQ(met["http 203.0.113.7:80"].name, "evil.example.com");
   EXPECT_EQ(met["dns 203.0.113.53:53"].name, "evil.example.com");
   EXPECT_NE(met["dns 203.0.113.53:53"].pid, 0u);
   EXPECT_EQ(met["tcp 198.51.100.9:4444"].first_bytes, "hello c2");

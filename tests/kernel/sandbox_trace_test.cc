@@ -53,6 +53,16 @@ TEST_P(Trace, AHundredThousandKnownCallsAreAllToldInOrder) {
   EXPECT_EQ(ran.report.processes.size(), processes + 1);
 }
 
+// The kernel emulates three calls there, all of them for the time or the processor's number, without what tracing
+// hooks.
+TEST_P(Trace, OldCallsThatTheKernelEmulatesWorkAndOnlyTellTheTime) {
+  const Ran ran = run_here(ask(own_program("sandbox_vsyscall")));
+  ASSERT_EQ(ran.report.status, Status::ok) << ran.report.cause;
+  if (ran.report.exit_code == 3) GTEST_SKIP() << "this kernel has no such page";
+  EXPECT_EQ(ran.out, "time\n");
+  EXPECT_EQ(ran.report.calls_denied, 0u);
+}
+
 TEST_P(Trace, CallsBeyondTheLimitAreCounted) {
   Asked asked = ask(own_program("sandbox_counted"), {"1", "1", "5000"});
   asked.job.limits.calls = 1000;

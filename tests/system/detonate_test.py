@@ -148,8 +148,9 @@ def killed_in_the_middle(rig):
     rig.start_sandbox()
     print(f"sandbox killed: {rig.api('/v1/commands?id=orphan')[0]}")
     # The collector: the order is carried out, and told when it is back.
-    check(order(rig, {"node": NODE, **job("patient", "sleep 1; echo done")})[0] == 201, "order")
-    wait_state(rig, "patient", ("accepted", "started"))
+    check(order(rig, {"node": NODE, **job("patient", "sleep 4; echo done")})[0] == 201, "order")
+    # On a slow machine it may be over before we look.
+    wait_state(rig, "patient", ("accepted", "started", "done"))
     rig.kill("collector")
     rig.start_collector()
     wait_state(rig, "patient", ("done",))

@@ -74,7 +74,6 @@ def main():
         need(" ".join(missing), not missing)
         output, code = on_host(line)
         said, report = in_guest(line)
-        # A file that is not executable is refused here as there.
         unknown = [r["call"] for r in report["refusals"] if r["reason"] != "outside its files"]
         if (said, report["status"], report["exit_code"], unknown) != (output, "ok", code, []):
             bad += 1

@@ -61,6 +61,17 @@ TEST_F(SummaryTest, AScriptsExecutableIsItsInterpreter) {
   EXPECT_EQ(report().processes[0].exe, "/usr/bin/dash");
 }
 
+TEST_F(SummaryTest, WhatIsItsOwnIsNotOutsideItsFiles) {
+  for (const char* path : {"/tmp/not-executable", "/usr/bin/ls"}) {
+    Call call = made(SYS_openat);
+    call.result = -EACCES;
+    call.texts = {{TextKind::full_path, path}};
+    summary.call(call);
+  }
+  ASSERT_EQ(report().refusals.size(), 1u);
+  EXPECT_EQ(report().refusals[0].call, "openat(/usr/bin/ls)");
+}
+
 TEST_F(SummaryTest, ProcessesAreATreeWithWhatTheyRan) {
   summary.begin(40, "/tmp/program");
   summary.call(begun(2, 0));
