@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "common/wire/filter.h"
 
@@ -42,6 +43,16 @@ void split_arguments(std::string_view text, Process& process) {
   process.argv = std::move(argv);
 }
 
+/// Whether a network socket is descriptor 0, 1 or 2 by this: duplicated onto it, or there from the beginning, because
+/// the number was free. Services and sshd use Unix sockets as standard streams; only the network makes a remote shell.
+bool puts_network_on_stdio(const Event& event) {
+  if (event.socket.family == AF_UNIX || event.socket.family == 0) return false;
+  const bool done = event.result >= 0;
+  if (event.kind == EventKind::dup) return done && event.arg[1] <= 2;
+  if (event.kind == EventKind::accept) return done && event.result <= 2;
+  return (done || event.result == -EINPROGRESS) && static_cast<uint32_t>(event.arg[0]) <= 2;
+}
+
 }  // namespace
 
 void ProcessTable::apply(Event& event) {
@@ -62,9 +73,9 @@ void ProcessTable::apply(Event& event) {
       on_exit(event, node);
       break;
     case EventKind::dup:
-      // Services and sshd use Unix sockets as standard streams; only the network makes a remote shell.
-      if (event.result >= 0 && event.arg[1] <= 2 && event.socket.family != AF_UNIX && event.socket.family != 0)
-        node->process.has_stdio_socket = true;
+    case EventKind::connect:
+    case EventKind::accept:
+      if (puts_network_on_stdio(event)) node->process.has_stdio_socket = true;
       break;
     case EventKind::signal:
     case EventKind::ptrace:

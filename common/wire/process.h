@@ -72,7 +72,7 @@ struct Process {
   const Process* parent = nullptr;       ///< null for pid 1, kernel threads and where the table has none
   std::string user;                      ///< name of task.uid; empty when it has none
   std::string group;
-  bool has_stdio_socket = false;  ///< a network socket was duplicated onto descriptor 0, 1 or 2
+  bool has_stdio_socket = false;  ///< a network socket was put onto descriptor 0, 1 or 2
 };
 
 }  // namespace shrike

@@ -72,7 +72,7 @@ Result<void> Run::set_up(JobFiles files) {
   error_ = std::move(error.read);
   // Who judges this host's events is told whose those of the program are, before there is one.
   if (const uint64_t group = sandbox_.cgroup().id(); group != 0) {
-    const JobPlace place{group, TRY(sandbox_.user_namespace())};
+    const JobPlace place{group, sandbox_.user_namespace()};
     TRY_VOID(teller_.placed(place));
   }
   sandbox_.cgroup().start_counting();

@@ -49,11 +49,15 @@ Error explain(int code) {
 
 }  // namespace
 
-Result<void> Sandbox::map_user(uid_t uid) const {
+Result<void> Sandbox::map_user(uid_t uid) {
   const std::string proc = "/proc/" + std::to_string(init_pid_);
   const bool privileged = ::geteuid() == 0;
   // Without the right to map groups the kernel wants to know that none can be dropped, by which a file could deny them.
   if (!privileged && !put(proc + "/setgroups", "deny")) return errno_error("setgroups");
+  // Now: once the init is another user, looking takes CAP_SYS_PTRACE.
+  struct stat about {};
+  if (::stat((proc + "/ns/user").c_str(), &about) != 0) return errno_error("the sandbox's user namespace");
+  user_namespace_ = static_cast<uint64_t>(about.st_ino);
   const std::string gid = std::to_string(privileged ? static_cast<gid_t>(uid) : ::getegid());
   if (!put(proc + "/uid_map", "0 " + std::to_string(privileged ? uid : ::geteuid()) + " 1"))
     return errno_error("uid_map");
@@ -99,13 +103,6 @@ Result<std::unique_ptr<Sandbox>> Sandbox::prepare(const CgroupHost& host, const 
 }
 
 Sandbox::~Sandbox() { kill(); }
-
-Result<uint64_t> Sandbox::user_namespace() const {
-  struct stat about {};
-  if (::stat(("/proc/" + std::to_string(init_pid_) + "/ns/user").c_str(), &about) != 0)
-    return errno_error("the sandbox's user namespace");
-  return static_cast<uint64_t>(about.st_ino);
-}
 
 Result<Heard> Sandbox::expect(Word word) {
   auto heard = TRY(hear(link_.get()));

@@ -31,8 +31,7 @@ class Sandbox {
 
   [[nodiscard]] Cgroup& cgroup() { return cgroup_; }
   [[nodiscard]] pid_t init_pid() const { return init_pid_; }  ///< as this host has it
-  /// Inode of its user namespace. Errors: errno.
-  [[nodiscard]] Result<uint64_t> user_namespace() const;
+  [[nodiscard]] uint64_t user_namespace() const { return user_namespace_; }  ///< its inode
   [[nodiscard]] int init_fd() const { return init_.get(); }  ///< readable when it has ended
   [[nodiscard]] int link() const { return link_.get(); }
   [[nodiscard]] int root_fd() const { return root_.get(); }
@@ -59,10 +58,11 @@ class Sandbox {
 
  private:
   explicit Sandbox(Cgroup cgroup) : cgroup_(std::move(cgroup)) {}
-  Result<void> map_user(uid_t uid) const;
+  Result<void> map_user(uid_t uid);
 
   Cgroup cgroup_;
   pid_t init_pid_ = -1;
+  uint64_t user_namespace_ = 0;
   Fd init_, link_, root_, network_;
   std::vector<Fd> sockets_;
   FileStamps files_;

@@ -261,7 +261,7 @@ constexpr auto fields = std::to_array<Field>({
      [](const Context& c, int, Values& out) {
        if (c.process != nullptr) out.boolean(c.process->has_stdio_socket);
      },
-     "ours: a socket was duplicated onto descriptor 0, 1 or 2"},
+     "ours: a network socket was put onto descriptor 0, 1 or 2"},
     {"proc.is_container_healthcheck", Type::boolean, all, [](const Context&, int, Values& out) { out.boolean(false); },
      "always false: probes are not told apart"},
     {"proc.is_container_liveness_probe", Type::boolean, all, [](const Context&, int, Values& out) { out.boolean(false); },

@@ -68,7 +68,7 @@ int files() {
     if (fd < 0) break;
     ::close(fd);
   }
-  std::printf("%d files\n", count);
+  std::printf("%d files, then %s\n", count, std::strerror(errno));
   return 0;
 }
 

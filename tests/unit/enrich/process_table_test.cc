@@ -189,5 +189,23 @@ TEST_F(Table, ASocketOnStandardInputIsRemembered) {
   EXPECT_TRUE(apply(executed(task(10, 5), 200, "/bin/sh", "sh"sv)).has_stdio_socket);
 }
 
+TEST_F(Table, AConnectionThatTookAFreeStandardDescriptorIsRememberedToo) {
+  const auto after = [&](uint32_t pid, EventKind kind, uint64_t fd, int64_t result, uint16_t family = 2) {
+    Event one = event(kind, task(pid, 5), 100);
+    one.socket.family = family;
+    one.arg[0] = fd;
+    one.result = result;
+    return apply(one).has_stdio_socket;
+  };
+  EXPECT_TRUE(after(10, EventKind::connect, 0, 0));
+  EXPECT_TRUE(after(11, EventKind::connect, 2, -EINPROGRESS, 10));
+  EXPECT_TRUE(after(12, EventKind::accept, 9, 1));
+  EXPECT_FALSE(after(13, EventKind::connect, 3, 0));
+  EXPECT_FALSE(after(14, EventKind::connect, 0, -ECONNREFUSED));
+  EXPECT_FALSE(after(15, EventKind::connect, 0, 0, 1)) << "AF_UNIX";
+  EXPECT_FALSE(after(16, EventKind::connect, static_cast<uint64_t>(-1), 0));
+  EXPECT_FALSE(after(17, EventKind::accept, 0, 4));
+}
+
 }  // namespace
 }  // namespace shrike::enrich::test
