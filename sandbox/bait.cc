@@ -50,7 +50,11 @@ void add_homes(Files& files, Random& random, const std::string& hostname) {
   const std::string key = invented_key(random);
   const std::string known = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ" + invented(random, 340);
   const std::string own = known + " anna@" + hostname + "\n";
-  const std::string id = invented(random, 16, 26), secret = invented(random, 40);
+  std::string cloud = "[default]\naws_access_key_id = AKIA";
+  cloud += invented(random, 16, 26);
+  cloud += "\naws_secret_access_key = ";
+  cloud += invented(random, 40);
+  cloud += "\nregion = eu-central-1\n";
   for (const std::string home : {"/root", "/home/anna"}) {
     files.push_back({home + "/.ssh", 0700, "", true});
     files.push_back({home + "/.ssh/id_rsa", 0600, key});
@@ -58,9 +62,7 @@ void add_homes(Files& files, Random& random, const std::string& hostname) {
     files.push_back({home + "/.ssh/authorized_keys", 0600, own});
     files.push_back({home + "/.ssh/known_hosts", 0644, "backup.example.net " + known + "\n"});
     files.push_back({home + "/.aws", 0700, "", true});
-    files.push_back({home + "/.aws/credentials", 0600,
-                     "[default]\naws_access_key_id = AKIA" + id + "\naws_secret_access_key = " + secret +
-                         "\nregion = eu-central-1\n"});
+    files.push_back({home + "/.aws/credentials", 0600, cloud});
     files.push_back(
         {home + "/.netrc", 0600, "machine git.example.net login anna password " + invented(random, 16, 62) + "\n"});
     files.push_back({home + "/.bash_history", 0600,

@@ -66,7 +66,7 @@ std::string call_name(CallAbi abi, int number) {
 }
 
 std::string refused_call(CallAbi abi, int number, const CallArguments& args) {
-  const std::string name = call_name(abi, number);
+  std::string name = call_name(abi, number);
   if (abi == CallAbi::i386) return "int 0x80: " + name;
   if (abi == CallAbi::x32) return "x32: " + name;
   if (name == "ioctl") return "ioctl(" + named_or_number(ioctl_name, args[1]) + ")";

@@ -92,7 +92,7 @@ void add_head(const Report& report, const Paint& paint, size_t width, Lines& lin
 
 /// The first line of what was said, or, where that is not for reading, what it was.
 std::string said(const sandbox::Connection& one) {
-  const std::string name = printable(one.name);
+  std::string name = printable(one.name);
   if (one.protocol == "dns" && !name.empty()) return "asked for " + name;
   if (one.protocol == "tls") return name.empty() ? "encrypted (TLS)" : "encrypted (TLS), for " + name;
   if (one.first_bytes.empty()) return name;
