@@ -30,9 +30,9 @@ class Sandbox {
   ~Sandbox();
 
   [[nodiscard]] Cgroup& cgroup() { return cgroup_; }
-  [[nodiscard]] pid_t init_pid() const { return init_pid_; }  ///< as this host has it
+  [[nodiscard]] pid_t init_pid() const { return init_pid_; }                 ///< as this host has it
   [[nodiscard]] uint64_t user_namespace() const { return user_namespace_; }  ///< its inode
-  [[nodiscard]] int init_fd() const { return init_.get(); }  ///< readable when it has ended
+  [[nodiscard]] int init_fd() const { return init_.get(); }                  ///< readable when it has ended
   [[nodiscard]] int link() const { return link_.get(); }
   [[nodiscard]] int root_fd() const { return root_.get(); }
   [[nodiscard]] int network_fd() const { return network_.get(); }
