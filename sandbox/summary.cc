@@ -123,8 +123,9 @@ void Summary::outside(const Call& call) {
   if (path == nullptr) path = text_of(call, TextKind::full_path);
   // Our init is not to be found there at all, but looking for it means something.
   const bool init = call.result < 0 && path != nullptr && path->starts_with("/proc/1/");
-  // A mode of its own making: what it may not execute, it may change.
-  if (call.result == -EACCES && path != nullptr && in_own_folder(*path)) return;
+  // A mode of its own making: what it may not execute, it may change. A device it may make nowhere.
+  const bool makes = call.number == SYS_mknod || call.number == SYS_mknodat;
+  if (call.result == -EACCES && !makes && path != nullptr && in_own_folder(*path)) return;
   if (path != nullptr && (error || init))
     refused(call_name(call.abi, call.number) + "(" + path->substr(0, 256) + ")",
             call.result == -ETXTBSY ? "a running program" : "outside its files");

@@ -72,6 +72,15 @@ TEST_F(SummaryTest, WhatIsItsOwnIsNotOutsideItsFiles) {
   EXPECT_EQ(report().refusals[0].call, "openat(/usr/bin/ls)");
 }
 
+TEST_F(SummaryTest, ADeviceIsRefusedInItsOwnFoldersToo) {
+  Call call = made(SYS_mknodat);
+  call.result = -EACCES;
+  call.texts = {{TextKind::full_path, "/tmp/disk"}};
+  summary.call(call);
+  ASSERT_EQ(report().refusals.size(), 1u);
+  EXPECT_EQ(report().refusals[0].call, "mknodat(/tmp/disk)");
+}
+
 TEST_F(SummaryTest, ProcessesAreATreeWithWhatTheyRan) {
   summary.begin(40, "/tmp/program");
   summary.call(begun(2, 0));
