@@ -22,6 +22,7 @@
 #include "common/base/file.h"
 #include "sandbox/job.h"
 #include "sandbox/json_object.h"
+#include "sandbox/process/init_filter.h"
 #include "sandbox/process/landlock.h"
 #include "sandbox/process/launch.h"
 #include "sandbox/process/link.h"
@@ -107,7 +108,7 @@ class Init {
     fds_.clear();
     for (const int standard : {0, 1, 2}) ::close(standard);
     if (!drop_capabilities()) return errno_error("capabilities");
-    return {};
+    return confine_init();
   }
 
   /// Until no process but us is left.

@@ -82,8 +82,12 @@ const char* become(const Launch& plan, std::atomic<int>& told_listener) {
   if (plan.landlock >= 0 && !landlock_restrict(plan.landlock)) return "Landlock";
   const sock_fprog program{static_cast<unsigned short>(plan.filter.size()),
                            const_cast<sock_filter*>(plan.filter.data())};
-  const long flags = plan.notify ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
-  const long listener = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+  // A call that the listener has in hand is not broken off by a signal: fork, for one, never is. Since 5.19.
+  constexpr long listens = SECCOMP_FILTER_FLAG_NEW_LISTENER,
+                 steadily = listens | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+  long listener = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan.notify ? steadily : 0, &program);
+  if (listener < 0 && plan.notify && errno == EINVAL)
+    listener = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, listens, &program);
   if (listener < 0) return "seccomp";
   // From here on each call may wait for the listener; this is the word that there is one.
   if (plan.notify) told_listener = static_cast<int>(listener);
