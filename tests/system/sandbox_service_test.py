@@ -63,9 +63,15 @@ class Service:
 
     def processes_of_sleep(self):
         """The processes of jobs that sleep: those whose sandbox has a process below its init."""
+        return [self.parent(init) for init in self.inits()]
+
+    def inits(self):
         parents = {self.parent(pid) for pid in os.listdir("/proc") if pid.isdigit()}
-        inits = [pid for pid in parents if pid > 1 and self.parent(pid) in self.children()]
-        return [self.parent(init) for init in inits]
+        return [pid for pid in parents if pid > 1 and self.parent(pid) in self.children()]
+
+    def confined_inits(self):
+        status = [pathlib.Path(f"/proc/{pid}/status").read_text() for pid in self.inits()]
+        return status and all("Seccomp:\t2\n" in text and "CapEff:\t0000000000000000\n" in text for text in status)
 
     def process_of_sleep(self):
         return next(iter(self.processes_of_sleep()), None)
@@ -124,6 +130,7 @@ def nonsense(service):
 def killed_process(service):
     client = service.begin("killed", SLEEP)
     pid = wait_until("the job runs", service.process_of_sleep, 30)
+    wait_until("its init is under a filter, without capabilities", service.confined_inits, 30)
     os.kill(pid, signal.SIGKILL)
     report = service.finish(client)
     check(isinstance(report, dict) and report["status"] == "internal_error", f"a killed process of a job: {report}")
