@@ -30,15 +30,14 @@ struct Rule {
 
 // A socket to answer a datagram from; the allocator's, never executable.
 const Rule bound_calls[] = {
-    {SCMP_SYS(socket), {SCMP_A0(SCMP_CMP_EQ, AF_INET), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_DGRAM)}, 2},
-    {SCMP_SYS(socket), {SCMP_A0(SCMP_CMP_EQ, AF_INET6), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_DGRAM)}, 2},
+    {SCMP_SYS(socket), {{0, SCMP_CMP_EQ, AF_INET, 0}, {1, SCMP_CMP_MASKED_EQ, 0xf, SOCK_DGRAM}}, 2},
+    {SCMP_SYS(socket), {{0, SCMP_CMP_EQ, AF_INET6, 0}, {1, SCMP_CMP_MASKED_EQ, 0xf, SOCK_DGRAM}}, 2},
     {SCMP_SYS(mmap),
-     {SCMP_A2(SCMP_CMP_MASKED_EQ, ~uint64_t{PROT_READ | PROT_WRITE}, 0),
-      SCMP_A3(SCMP_CMP_EQ, MAP_PRIVATE | MAP_ANONYMOUS)},
+     {{2, SCMP_CMP_MASKED_EQ, ~uint64_t{PROT_READ | PROT_WRITE}, 0}, {3, SCMP_CMP_EQ, MAP_PRIVATE | MAP_ANONYMOUS, 0}},
      2},
-    {SCMP_SYS(mprotect), {SCMP_A2(SCMP_CMP_MASKED_EQ, ~uint64_t{PROT_READ | PROT_WRITE}, 0), {}}, 1},
-    {SCMP_SYS(mremap), {SCMP_A3(SCMP_CMP_EQ, MREMAP_MAYMOVE), {}}, 1},
-    {SCMP_SYS(madvise), {SCMP_A2(SCMP_CMP_EQ, MADV_DONTNEED), {}}, 1},
+    {SCMP_SYS(mprotect), {{2, SCMP_CMP_MASKED_EQ, ~uint64_t{PROT_READ | PROT_WRITE}, 0}, {}}, 1},
+    {SCMP_SYS(mremap), {{3, SCMP_CMP_EQ, MREMAP_MAYMOVE, 0}, {}}, 1},
+    {SCMP_SYS(madvise), {{2, SCMP_CMP_EQ, MADV_DONTNEED, 0}, {}}, 1},
 };
 
 Error failed(const char* what, int code) { return errno_error(std::string("the init's filter: ") + what, -code); }

@@ -35,7 +35,6 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 insmod /irqbypass.ko && insmod /kvm.ko
-mount -t tmpfs tmp /tmp
 ip link set lo up
 export SHRIKE_REQUIRE=kvm,root
 for npt in 1 0; do

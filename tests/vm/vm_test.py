@@ -34,7 +34,6 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t securityfs security /sys/kernel/security
 mount -t cgroup2 cgroup /sys/fs/cgroup
-mount -t tmpfs tmp /tmp
 ip link set lo up
 echo "guest: $(uname -r), LSM $(cat /sys/kernel/security/lsm)"
 export SHRIKE_REQUIRE={require}

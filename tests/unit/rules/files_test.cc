@@ -5,6 +5,7 @@
 
 #include "common/base/file.h"
 #include "common/wire/container_info.h"
+#include "tests/data.h"
 #include "tests/require.h"
 #include "tests/unit/rules/scene.h"
 
@@ -223,8 +224,8 @@ TEST(Containers, NameTheirPodByTheCgroup) {
 }
 
 TEST(FalcosFile, LoadsByteForByteWithEveryRuleActive) {
-  const std::string file = SHRIKE_SOURCE_DIR "/../shared/data/falco/falco_rules.yaml";
-  SHRIKE_NEED("falco", std::filesystem::exists(file));
+  const std::string file = shrike::test::data_folder() / "falco/falco_rules.yaml";
+  SHRIKE_NEED("data", std::filesystem::exists(file));
   std::vector<RuleStatus> all;
   const auto rules = RuleSet::compile({{"falco_rules.yaml", read_file(file).value()}}, &all);
   ASSERT_TRUE(rules.ok()) << rules.error().message;

@@ -9,15 +9,13 @@
 #include "scoring/sequence/calibration.h"
 #include "scoring/sequence/scorer.h"
 #include "scoring/sequence/trace_reader.h"
+#include "tests/data.h"
 #include "tests/require.h"
 
 namespace shrike::scoring::sequence {
 namespace {
 
-std::string data(const std::string& file) {
-  const char* const folder = std::getenv("SHRIKE_DATA");
-  return (folder != nullptr ? std::string(folder) : SHRIKE_SOURCE_DIR "/../shared/data") + "/adfa-ld/" + file;
-}
+std::string data(const std::string& file) { return shrike::test::data_folder() / "adfa-ld" / file; }
 
 std::vector<Trace> traces_of(const std::string& file) {
   const std::string text = read_file(data(file)).value();

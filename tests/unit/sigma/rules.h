@@ -8,6 +8,7 @@
 
 #include "common/base/file.h"
 #include "scoring/sigma/load.h"
+#include "tests/data.h"
 #include "tests/unit/rules/scene.h"
 
 namespace shrike::scoring::sigma {
@@ -42,11 +43,7 @@ inline std::string refusal(const std::string& text) {
   return statuses.empty() ? "no rule" : "";
 }
 
-/// The folder of data that is no part of the project.
-inline std::filesystem::path data_folder() {
-  const char* const given = std::getenv("SHRIKE_DATA");
-  return given != nullptr ? std::filesystem::path(given) : std::filesystem::path(SHRIKE_SOURCE_DIR) / "../shared/data";
-}
+using shrike::test::data_folder;
 
 /// Sigma's own rules for Linux, in the order of their names; none where the data are not there.
 inline std::vector<RuleFile> linux_rules() {
