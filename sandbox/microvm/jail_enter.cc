@@ -124,8 +124,9 @@ Result<void> enter_jail(std::span<const int> join, bool mapped) {
     if (mapped) TRY_VOID(become(0));
   } else {
     TRY_VOID(become(nobody));
-    if (::unshare(CLONE_NEWUSER) != 0) return errno_error("a user namespace of its own");
   }
+  // Where nobody is mapped, not even its own user; who was not mapped is in such a one since clone3.
+  if ((mapped || !join.empty()) && ::unshare(CLONE_NEWUSER) != 0) return errno_error("a user namespace of its own");
   // A change of user clears both.
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::prctl(PR_SET_DUMPABLE, 0) != 0) return errno_error("prctl");
   return {};

@@ -132,7 +132,8 @@ Report one_job(Machine& machine, Channel& channel, GuestFiles guest_files, const
 void run_vmm_process(const VmmPlan& plan) {
   ::close(plan.parents_end);
   char byte = 0;
-  const bool mapped = ::read(plan.mapped, &byte, 1) == 1;
+  // Who joins namespaces has none to be mapped, and nothing to wait for.
+  const bool mapped = !plan.empty->valid() && ::read(plan.mapped, &byte, 1) == 1;
   std::vector<int> keep{plan.channel, plan.broker, plan.kvm};
   if (const EmptyNamespaces& empty = *plan.empty; empty.valid())
     for (const Fd* fd : {&empty.mounts, &empty.network, &empty.ipc, &empty.names, &empty.cgroups})
